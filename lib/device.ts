@@ -1,0 +1,48 @@
+/** Picks and starts the device that computes: a GPU through WebGPU, or the processor. */
+import * as tf from "@tensorflow/tfjs";
+import "./tensor.ts";
+
+export const deviceNames = ["auto", "webgpu", "cpu", "reference"] as const;
+/** What `--device` takes. */
+export type DeviceChoice = typeof deviceNames[number];
+/** The device that a run uses, and one line that says which it is and why. */
+export interface Device {
+  name: "webgpu" | "cpu" | "reference";
+  description: string;
+}
+
+/**
+ * Starts a device and makes it tfjs's backend.
+ *
+ * - `webgpu`: the GPU, or a software adapter where that is all there is;
+ * - `cpu`: our engine, SIMD kernels in WebAssembly on all cores (or `threads` of them);
+ * - `reference`: tfjs's plain JavaScript backend: slow, every operation composed as its formula;
+ * - `auto`: `webgpu` if there is a hardware adapter, else `cpu`.
+ *
+ * @throws {InputError} If there is no such device; the message says what to install.
+ */
+export async function startDevice(
+  choice: DeviceChoice = "auto",
+  options: { threads?: number } = {},
+): Promise<Device> {
+  if (choice === "reference") {
+    await tf.setBackend("cpu");
+    const description = "reference (tfjs's plain JavaScript backend; slow)";
+    return { name: "reference", description };
+  }
+  if (choice === "webgpu" || (choice === "auto" && await hasGPU())) {
+    const { startWebGPU } = await import("./engine/webgpu/device.ts");
+    const adapter = await startWebGPU({ fallback: choice === "webgpu" });
+    return { name: "webgpu", description: `webgpu (${adapter})` };
+  }
+  const { startEngine } = await import("./engine/cpu/index.ts");
+  const engine = await startEngine(options);
+  const why = choice === "auto" ? "; no hardware WebGPU adapter" : "";
+  return { name: "cpu", description: `cpu (${engine}${why})` };
+}
+
+/** Whether WebGPU offers an adapter that is not a software one, which would be slower than `cpu`. */
+async function hasGPU(): Promise<boolean> {
+  const adapter = await navigator.gpu?.requestAdapter();
+  return adapter ? !adapter.info.isFallbackAdapter : false;
+}

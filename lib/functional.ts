@@ -1,0 +1,295 @@
+/**
+ * The operations of PyTorch's torch.nn.functional, each written as its formula in tfjs operations. `fused` runs a
+ * faster kernel of the same signature where the current device has one (lib/engine/); the formula here is what that
+ * kernel is tested against.
+ */
+import * as tf from "@tensorflow/tfjs";
+import { fused } from "./engine/registry.ts";
+import { torch } from "./random.ts";
+import { causalMask, type Tensor } from "./tensor.ts";
+
+// ---- layers
+
+/** x W^T + b: x (..., in), weight (out, in) as PyTorch stores it, bias (out) -> (..., out). */
+export const linear = fused(
+  "linear",
+  (x: Tensor, weight: Tensor, bias?: Tensor): Tensor => {
+    const [out, features] = weight.shape;
+    if (x.shape.at(-1) !== features) {
+      throw new TypeError(
+        `Cannot apply a linear layer of ${features} inputs to shape (${
+          x.shape.join(", ")
+        }): the last size must be ${features}`,
+      );
+    }
+    const y = tf.matMul(
+      x.reshape([-1, features]),
+      weight as tf.Tensor2D,
+      false,
+      true,
+    ); // (N, out)
+    return (bias ? y.add(bias) : y).reshape([...x.shape.slice(0, -1), out]);
+  },
+);
+
+/** Rows of a table: ids int32 (...), weight (V, C) -> (..., C). The ids' range is the caller's to check. */
+export const embedding = fused(
+  "embedding",
+  (ids: Tensor, weight: Tensor): Tensor => tf.gather(weight, ids as tf.Tensor1D),
+);
+
+/**
+ * (x - mean) / sqrt(variance + eps) * weight + bias over the last axis, with the biased variance (Ba et al. 2016,
+ * eq. 4): x (..., C), weight (C), bias (C) -> (..., C).
+ */
+export const layerNorm = fused(
+  "layerNorm",
+  (x: Tensor, weight?: Tensor, bias?: Tensor, eps = 1e-5): Tensor => {
+    const centred = x.sub(x.mean(-1, true));
+    const variance = centred.square().mean(-1, true); // (..., 1)
+    const y = centred.div(variance.add(eps).sqrt());
+    const scaled = weight ? y.mul(weight) : y;
+    return bias ? scaled.add(bias) : scaled;
+  },
+);
+
+/** x / sqrt(mean(x^2) + eps) * weight over the last axis (Zhang and Sennrich 2019): x (..., C), weight (C) -> (..., C). */
+export const rmsNorm = fused(
+  "rmsNorm",
+  (x: Tensor, weight?: Tensor, eps = 1e-6): Tensor => {
+    const y = x.div(x.square().mean(-1, true).add(eps).sqrt());
+    return weight ? y.mul(weight) : y;
+  },
+);
+
+/**
+ * Sets each element to zero with probability p and multiplies the others by 1 / (1 - p), if `training`. The mask comes
+ * from the torch generator, so it is PyTorch's for the same seed.
+ */
+export const dropout = fused(
+  "dropout",
+  (x: Tensor, p = 0.5, training = true): Tensor => {
+    if (!training || p === 0) return x;
+    return x.mul(tf.tensor(torch.dropoutMask(x.size, p), x.shape));
+  },
+);
+
+// ---- activations
+
+/** max(x, 0). */
+export const relu = fused("relu", (x: Tensor): Tensor => tf.relu(x));
+
+/**
+ * x Phi(x) (Hendrycks and Gimpel 2016), Phi the normal distribution function: exact through erf ("none"), or the
+ * approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) of GPT-2 ("tanh").
+ */
+export const gelu = fused(
+  "gelu",
+  (x: Tensor, approximate: "none" | "tanh" = "none"): Tensor => {
+    const phi = approximate === "none" ? tf.erf(x.mul(Math.SQRT1_2)) : tf.tanh(
+      x.add(x.mul(x).mul(x).mul(0.044715)).mul(Math.sqrt(2 / Math.PI)),
+    );
+    return x.mul(0.5).mul(phi.add(1));
+  },
+);
+
+/** exp(x) / sum(exp(x)) along an axis; the maximum is subtracted first, so that exp does not overflow. */
+export const softmax = fused("softmax", (x: Tensor, axis = -1): Tensor => {
+  const e = x.sub(stopGradient(x.max(axis, true))).exp();
+  return e.div(e.sum(axis, true));
+});
+
+/** log(softmax(x)) = x - max - log(sum(exp(x - max))) along an axis. */
+export const logSoftmax = fused(
+  "logSoftmax",
+  (x: Tensor, axis = -1): Tensor => {
+    const shifted = x.sub(stopGradient(x.max(axis, true)));
+    return shifted.sub(shifted.exp().sum(axis, true).log());
+  },
+);
+
+/** log(sum(exp(x))) along an axis, which it removes. */
+export function logSumExp(x: Tensor, axis = -1): Tensor {
+  return tf.logSumExp(x, axis);
+}
+
+/** x as a constant: no gradient flows back through it (PyTorch's `detach`). */
+export const stopGradient = tf.customGrad((x) => ({
+  value: tf.clone(x as Tensor),
+  gradFunc: (dy: Tensor) => tf.zerosLike(dy),
+})) as (x: Tensor) => Tensor;
+
+// ---- attention
+
+/** Options of {@linkcode scaledDotProductAttention}. */
+export interface AttentionOptions {
+  /** True where a query may attend to a key; any shape that broadcasts to (B, H, Tq, Tk). */
+  mask?: Tensor;
+  /** Whether a query attends only to keys at its own position and before; false by default. */
+  causal?: boolean;
+  /** Probability of dropping an attention weight while training; 0 by default. */
+  dropout_p?: number;
+  /** Whether dropout is applied; true by default. */
+  training?: boolean;
+  /** Factor of the scores; 1 / sqrt(D) by default. */
+  scale?: number;
+}
+
+/**
+ * softmax(scale q k^T) v (Vaswani et al. 2017, eq. 1): q (B, H, Tq, D), k (B, H, Tk, D), v (B, H, Tk, Dv) ->
+ * (B, H, Tq, Dv). A query that may attend to nothing gets zeros.
+ */
+export const scaledDotProductAttention = fused(
+  "scaledDotProductAttention",
+  (q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor => {
+    const { causal = false, dropout_p = 0, training = true } = options;
+    const scale = options.scale ?? 1 / Math.sqrt(q.shape.at(-1)!);
+    const weights = attentionWeights(
+      q,
+      k,
+      scale,
+      attentionMask(q, k, options.mask, causal),
+    );
+    return tf.matMul(dropout(weights, dropout_p, training), v); // (B, H, Tq, Dv)
+  },
+);
+
+/** The mask of an attention with the causal one, if asked for: undefined if every query sees every key. */
+function attentionMask(
+  q: Tensor,
+  k: Tensor,
+  mask: Tensor | undefined,
+  causal: boolean,
+) {
+  if (!causal) return mask;
+  const [Tq, Tk] = [q.shape.at(-2)!, k.shape.at(-2)!];
+  const size = Math.max(Tq, Tk);
+  const lower = causalMask(size).slice([0, 0], [Tq, Tk]);
+  return mask ? lower.logicalAnd(mask) : lower;
+}
+
+/** softmax(scale q k^T) with hidden positions at exactly 0: -> (B, H, Tq, Tk). */
+function attentionWeights(
+  q: Tensor,
+  k: Tensor,
+  scale: number,
+  mask?: Tensor,
+): Tensor {
+  const scores = tf.matMul(q, k, false, true).mul(scale); // (B, H, Tq, Tk)
+  if (!mask) return softmax(scores);
+  const seen = tf.broadcastTo(mask, scores.shape);
+  const masked = tf.where(seen, scores, tf.fill(scores.shape, -1e30));
+  return softmax(masked).mul(tf.cast(seen, "float32"));
+}
+
+// ---- losses
+
+/** How a loss is put together from its elements. */
+export type Reduction = "mean" | "sum" | "none";
+
+function reduce(losses: Tensor, reduction: Reduction): Tensor {
+  return reduction === "none" ? losses : reduction === "sum" ? losses.sum() : losses.mean();
+}
+
+/** Options of {@linkcode crossEntropy} and {@linkcode nllLoss}. */
+export interface ClassLossOptions {
+  /** Targets of this value count neither in the loss nor in its mean; -100 by default. */
+  ignore_index?: number;
+  /** Share of the target's probability that is spread over all classes (Szegedy et al. 2016); 0 by default. */
+  label_smoothing?: number;
+  /** "mean" (by default), "sum" or "none". */
+  reduction?: Reduction;
+  /** A weight for each class: (V). */
+  weight?: Tensor;
+}
+
+/**
+ * -log softmax(logits)[target] for each row: logits (..., V), targets int32 (...) -> a scalar, or (N) if the reduction
+ * is "none". The mean is over the targets that are not ignored, weighted by `weight` if given; NaN if all are ignored.
+ */
+export const crossEntropy = fused(
+  "crossEntropy",
+  (logits: Tensor, targets: Tensor, options: ClassLossOptions = {}): Tensor =>
+    nllLoss(logSoftmax(logits), targets, options),
+);
+
+/** -logProbabilities[target] for each row: logProbabilities (..., V), targets int32 (...); otherwise as {@linkcode crossEntropy}. */
+export const nllLoss = fused(
+  "nllLoss",
+  (
+    logProbabilities: Tensor,
+    targets: Tensor,
+    options: ClassLossOptions = {},
+  ): Tensor => {
+    const {
+      ignore_index = -100,
+      label_smoothing = 0,
+      reduction = "mean",
+      weight,
+    } = options;
+    const V = logProbabilities.shape.at(-1)!;
+    const logp = logProbabilities.reshape([-1, V]) as tf.Tensor2D; // (N, V)
+    const t = targets.reshape([-1]).toInt() as tf.Tensor1D; // (N)
+    if (t.size !== logp.shape[0]) {
+      throw new TypeError(
+        `Cannot compare logits of shape (${
+          logProbabilities.shape.join(", ")
+        }) with targets of shape (${
+          targets.shape.join(", ")
+        }): there must be one target for each row of logits`,
+      );
+    }
+    const kept = t.notEqual(ignore_index); // (N)
+    const classWeight = weight ?? tf.ones([V]);
+    const oneHot = tf.oneHot(tf.where(kept, t, tf.zerosLike(t)), V).toFloat(); // (N, V)
+    const rowWeight = oneHot.mul(classWeight).sum(1).mul(kept.toFloat()); // (N)
+    // log probabilities may be -inf where the target is 0: choose, don't multiply (0 * -inf is NaN).
+    const chosen = tf.where(oneHot.toBool(), logp, tf.zerosLike(logp)).sum(1); // (N)
+    let losses = chosen.mul(rowWeight).neg();
+    if (label_smoothing > 0) {
+      const spread = logp.mul(classWeight).sum(1).neg().mul(kept.toFloat()); // (N)
+      losses = losses.mul(1 - label_smoothing).add(
+        spread.mul(label_smoothing / V),
+      );
+    }
+    losses = tf.where(kept, losses, tf.zerosLike(losses));
+    return reduction === "mean" ? losses.sum().div(rowWeight.sum()) : reduce(losses, reduction);
+  },
+);
+
+/**
+ * -(y log p + (1 - y) log(1 - p)) for probabilities p and truths y of one shape. As in PyTorch the logarithms do not
+ * fall below -100, so that p = 0 and p = 1 give large losses and no infinity.
+ */
+export function binaryCrossEntropy(
+  p: Tensor,
+  y: Tensor,
+  reduction: Reduction = "mean",
+): Tensor {
+  const clampedLog = (x: Tensor) => x.log().maximum(-100);
+  const losses = y.mul(clampedLog(p)).add(
+    y.mul(-1).add(1).mul(clampedLog(p.mul(-1).add(1))),
+  ).neg();
+  return reduce(losses, reduction);
+}
+
+/** {@linkcode binaryCrossEntropy} of sigmoid(z), stable for any z: max(z, 0) - z y + log(1 + exp(-|z|)). */
+export function binaryCrossEntropyWithLogits(
+  z: Tensor,
+  y: Tensor,
+  reduction: Reduction = "mean",
+): Tensor {
+  return reduce(
+    z.relu().sub(z.mul(y)).add(z.abs().neg().exp().log1p()),
+    reduction,
+  );
+}
+
+/** (x - y)^2. */
+export function mseLoss(
+  x: Tensor,
+  y: Tensor,
+  reduction: Reduction = "mean",
+): Tensor {
+  return reduce(x.sub(y).square(), reduction);
+}
