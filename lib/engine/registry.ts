@@ -34,12 +34,13 @@ export function registerKernels(backendName: string, table: KernelTable): void {
 }
 
 /**
- * Makes an operation that runs the active backend's kernel of this name, or else `reference`.
+ * Makes an operation that runs the active backend's kernel of this name, or else `reference`, which is also its
+ * property of that name: `gelu.reference(x)` is the formula on any backend.
  *
  * @param name Name of the operation, as in a kernel table.
  * @param reference The formula; its signature is the operation's.
  */
-export function fused<F extends Operation>(name: string, reference: F): F {
+export function fused<F extends Operation>(name: string, reference: F): F & { reference: F } {
   const operation = (...args: Parameters<F>): ReturnType<F> => {
     const kernel = tables[engine().backendName]?.[name] ?? reference;
     const listen = observer.current;
@@ -53,5 +54,5 @@ export function fused<F extends Operation>(name: string, reference: F): F {
       observer.current = listen;
     }
   };
-  return operation as F;
+  return Object.assign(operation as F, { reference });
 }
