@@ -3,6 +3,8 @@ import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { InputError } from "./errors.ts";
 
+let count = 0; // two writes of one file at a time do not share a temporary file
+
 /**
  * Writes a file so that a kill at any moment leaves the old file or the new
  * one, never half of one: the data go to a temporary file beside it, to the
@@ -19,7 +21,7 @@ export async function writeFileAtomic(
 ): Promise<void> {
   if (typeof data === "string") data = new TextEncoder().encode(data);
   const parts = data instanceof Uint8Array ? [data] : data;
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${process.pid}.${++count}.tmp`;
   try {
     await removeLeftovers(path);
     using file = await Deno.open(temporary, {
@@ -44,7 +46,7 @@ async function removeLeftovers(path: string): Promise<void> {
   const name = basename(path);
   for await (const entry of Deno.readDir(folder)) {
     if (!entry.name.startsWith(`${name}.`)) continue;
-    const pid = /^\.(\d+)\.tmp$/.exec(entry.name.slice(name.length))?.[1];
+    const pid = /^\.(\d+)\.\d+\.tmp$/.exec(entry.name.slice(name.length))?.[1];
     if (pid !== undefined && !isAlive(Number(pid))) {
       await Deno.remove(join(folder, entry.name)).catch(() => {});
     }
