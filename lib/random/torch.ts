@@ -1,0 +1,438 @@
+/** PyTorch's random numbers: the CPU generator and the draws of torch 2.13 on it. */
+
+import {
+  checkCount,
+  checkProbability,
+  checkRange,
+  checkSeed,
+  checkSpread,
+  MersenneTwister,
+  type TwisterState,
+} from "./mersenne_twister.ts";
+
+/** A TorchGenerator as JSON can hold it. */
+export interface TorchState {
+  seed: string;
+  mt: TwisterState;
+  /** The second value of a Box-Muller pair, kept for the next normal draw. */
+  nextNormal: number | null;
+}
+
+const CHUNK = 4096; // pairs of words that are made at a time
+const pairs = new Uint32Array(2 * CHUNK);
+const fround = Math.fround;
+
+/**
+ * A generator that draws what PyTorch's does: after `manualSeed(s)` each method returns the values of the torch function
+ * of its name after `torch.manual_seed(s)`, and leaves the generator in the same state. Tensors come as typed arrays in
+ * row-major order: `tf.tensor(torch.rand(6), [2, 3])`.
+ */
+export class TorchGenerator {
+  /** The raw generator. */
+  readonly mt = new MersenneTwister();
+  #seed = 0n;
+  #nextNormal: number | null = null;
+
+  /** @param seed Any 64-bit integer; the default is that of `torch.Generator()`. */
+  constructor(seed: number | bigint = 67280421310721n) {
+    this.manualSeed(seed);
+  }
+
+  /**
+   * Starts the sequence of a seed. Only its low 32 bits decide, as in PyTorch; a cached normal value is forgotten.
+   * @throws {RangeError} If the seed is no integer.
+   */
+  manualSeed(seed: number | bigint): this {
+    this.#seed = BigInt.asUintN(64, checkSeed(seed));
+    this.mt.seed(Number(this.#seed & 0xffffffffn));
+    this.#nextNormal = null;
+    return this;
+  }
+
+  /** The seed that `manualSeed` was given, as an unsigned 64-bit integer. */
+  initialSeed(): bigint {
+    return this.#seed;
+  }
+
+  /** Float32 values, uniform in [0, 1): the low 24 bits of one word each. */
+  rand(n: number): Float32Array {
+    return this.uniform(n, 0, 1);
+  }
+
+  /** Float64 values, uniform in [0, 1): the low 53 bits of two words each. */
+  rand64(n: number): Float64Array {
+    checkCount(n);
+    const out = new Float64Array(n);
+    for (let start = 0; start < n; start += CHUNK) {
+      const count = this.#fillPairs(n - start);
+      for (let i = 0; i < count; i++) out[start + i] = uniform64(i);
+    }
+    return out;
+  }
+
+  /**
+   * Float32 values, uniform in [low, high): `tensor.uniform_(low, high)`.
+   * @throws {RangeError} If high is below low, or one of them is not finite.
+   */
+  uniform(n: number, low = 0, high = 1): Float32Array {
+    checkCount(n);
+    if (!(high >= low && isFinite(high - low))) {
+      throw new RangeError(
+        `Cannot draw uniform values as low and high must be finite and high not below low: low=${low}, high=${high}`,
+      );
+    }
+    const out = new Float32Array(n);
+    const words = new Uint32Array(out.buffer); // each word becomes a value in its own place
+    this.mt.fill(words);
+    const base = fround(low);
+    // PyTorch multiplies and adds with one rounding; so does this, as float64 holds the product exactly.
+    const scale = fround(fround(high) - base) * 2 ** -24;
+    for (let i = 0; i < n; i++) out[i] = (words[i] & 0xffffff) * scale + base;
+    return out;
+  }
+
+  /** Float32 values from N(0, 1). */
+  randn(n: number): Float32Array {
+    return this.normal(n);
+  }
+
+  /** Float64 values from N(0, 1). */
+  randn64(n: number): Float64Array {
+    if (n < 16) return this.#normalPairs(n, 0, 1);
+    const out = this.rand64(n);
+    for (let i = 0; i + 16 <= n; i += 16) boxMuller64(out, i);
+    if (n % 16 !== 0) {
+      out.set(this.rand64(16), n - 16);
+      boxMuller64(out, n - 16);
+    }
+    return out;
+  }
+
+  /**
+   * Float32 values from N(mean, std^2): `tensor.normal_(mean, std)`, equal to the last bit.
+   *
+   * From 16 values on, float32 uniforms are transformed in blocks of 16, and a last block that is not full is drawn anew
+   * together with the values before it. Fewer values are made in float64, two at a time.
+   * @throws {RangeError} If std is negative.
+   */
+  normal(n: number, mean = 0, std = 1): Float32Array {
+    checkCount(n);
+    checkSpread(std, "std");
+    if (n < 16) return Float32Array.from(this.#normalPairs(n, mean, std));
+    const out = this.rand(n);
+    boxMuller32(out, 0, n - n % 16, mean, std);
+    if (n % 16 !== 0) {
+      out.set(this.rand(16), n - 16);
+      boxMuller32(out, n - 16, n, mean, std);
+    }
+    return out;
+  }
+
+  /**
+   * Float32 values from N(mean, std^2) inside [a, b]: `nn.init.trunc_normal_`. Values outside are drawn again, with a
+   * whole new set of n values each time.
+   * @throws {RangeError} If std is negative, or if [a, b] is empty or more than 4 deviations from the mean.
+   */
+  truncNormal(n: number, mean = 0, std = 1, a = -2, b = 2): Float32Array {
+    if (!(a < b && a <= mean + 4 * std && b >= mean - 4 * std)) {
+      throw new RangeError(
+        `Cannot draw from a normal distribution cut to [a, b] as that leaves next to no values: mean=${mean}, std=${std}, a=${a}, b=${b}`,
+      );
+    }
+    const outside = (x: number) => x < a || x > b;
+    const out = this.normal(n, mean, std);
+    while (out.some(outside)) {
+      const fresh = this.normal(n, mean, std);
+      for (let i = 0; i < n; i++) if (outside(out[i])) out[i] = fresh[i];
+    }
+    return out;
+  }
+
+  /**
+   * Integers in low..high - 1: `torch.randint(low, high, (n,))`.
+   * @throws {RangeError} If the range is empty or beyond int32; randint64 has no such limit.
+   */
+  randint(n: number, low: number, high: number): Int32Array {
+    checkRange(low, high);
+    const range = high - low;
+    if (range >= 2 ** 28) return Int32Array.from(this.randint64(n, low, high), Number);
+    checkCount(n);
+    const out = new Int32Array(n);
+    this.mt.fill(new Uint32Array(out.buffer));
+    for (let i = 0; i < n; i++) out[i] = (out[i] >>> 0) % range + low;
+    return out;
+  }
+
+  /** Integers in low..high - 1, of 64 bits: a word each below a range of 2^28, else two. */
+  randint64(n: number, low: number | bigint, high: number | bigint): BigInt64Array {
+    checkCount(n);
+    checkRange(low, high, -(2n ** 63n), 2n ** 63n);
+    const range = BigInt(high) - BigInt(low);
+    const draw = range < 2 ** 28 ? () => BigInt(this.mt.word()) : () => this.#word64();
+    return BigInt64Array.from({ length: n }, () => draw() % range + BigInt(low));
+  }
+
+  /** A 63-bit integer: `torch.empty((), dtype=torch.int64).random_()`, which a DataLoader seeds itself with. */
+  random64(): bigint {
+    return BigInt.asUintN(63, this.#word64());
+  }
+
+  /** A permutation of 0..n - 1. */
+  randperm(n: number): Int32Array {
+    checkCount(n);
+    const out = Int32Array.from({ length: n }, (_, i) => i);
+    const words = new Uint32Array(Math.max(0, n - 1));
+    this.mt.fill(words);
+    for (let i = 0; i < n - 1; i++) {
+      const j = i + words[i] % (n - i);
+      const value = out[i];
+      out[i] = out[j];
+      out[j] = value;
+    }
+    return out;
+  }
+
+  /** 1 with probability p, else 0: `tensor.bernoulli_(p)`, which takes two words a value. */
+  bernoulli(n: number, p: number): Float32Array {
+    checkCount(n);
+    checkProbability(p);
+    return this.#fillBernoulli(new Float32Array(n), p, 1);
+  }
+
+  /** 1 with the probability that stands in `ps`, else 0: `torch.bernoulli(ps)`, which takes one word a value. */
+  bernoulliEach(ps: ArrayLike<number>): Float32Array {
+    Array.prototype.forEach.call(ps, checkProbability);
+    const out = this.rand(ps.length);
+    for (let i = 0; i < out.length; i++) out[i] = out[i] < fround(ps[i]) ? 1 : 0;
+    return out;
+  }
+
+  /**
+   * What dropout with probability p multiplies n values by: 0, or 1 / (1 - p) rounded to float32. Two words a value;
+   * p = 0 and p = 1 draw nothing, as in PyTorch.
+   */
+  dropoutMask(n: number, p: number): Float32Array {
+    checkCount(n);
+    checkProbability(p);
+    const out = new Float32Array(n);
+    if (p === 1) return out;
+    if (p === 0) return out.fill(1);
+    return this.#fillBernoulli(out, 1 - p, 1 / fround(1 - p));
+  }
+
+  /** Float32 values from the exponential distribution of rate lambda: `tensor.exponential_(lambda)`. */
+  exponential(n: number, lambda = 1): Float32Array {
+    if (!(lambda > 0)) {
+      throw new RangeError(
+        `Cannot draw exponential values as the rate must be positive: lambda=${lambda}`,
+      );
+    }
+    return Float32Array.from(this.rand64(n), (u) => -Math.log1p(-u) / lambda);
+  }
+
+  /**
+   * k indices of a row of weights, drawn in proportion to them: `torch.multinomial(weights, k, replacement)`. The weights
+   * need not add up to 1. For the rows of a matrix call it once a row.
+   * @throws {RangeError} If a weight is negative, infinite or NaN, or if too few are positive.
+   */
+  multinomial(weights: ArrayLike<number>, k: number, replacement = false): Int32Array {
+    const p = Float32Array.from(weights);
+    const positive = p.reduce((count, x) => count + (x > 0 ? 1 : 0), 0);
+    const enough = replacement ? 1 : k;
+    if (
+      !Number.isSafeInteger(k) || k < 1 || positive < enough ||
+      !p.every((x) => x >= 0 && x < Infinity)
+    ) {
+      throw new RangeError(
+        `Cannot sample k indices as k must be a positive integer and the weights finite and not negative, at least ${enough} of them positive: k=${k}, ${positive} of ${p.length} are positive`,
+      );
+    }
+    if (replacement && k > 1) return this.#searchSums(p, k);
+    // The exponential race: the largest of p / q, with q exponential, falls on i with probability p[i] / sum(p).
+    const q = this.exponential(p.length);
+    const race = p.map((x, i) => x / q[i]);
+    const order = Int32Array.from(p.keys());
+    if (k > 1) return order.sort((i, j) => race[j] - race[i]).slice(0, k);
+    return Int32Array.of(order.reduce((best, i) => race[i] > race[best] ? i : best));
+  }
+
+  /** The whole state, for an exact resume; it survives JSON. */
+  getState(): TorchState {
+    return { seed: `${this.#seed}`, mt: this.mt.getState(), nextNormal: this.#nextNormal };
+  }
+
+  /**
+   * Goes on from a state that `getState` returned.
+   * @throws {RangeError} If it is no such state.
+   */
+  setState(state: TorchState): this {
+    this.mt.setState(state?.mt);
+    this.#seed = BigInt(state.seed);
+    this.#nextNormal = state.nextNormal;
+    return this;
+  }
+
+  #word64(): bigint {
+    return BigInt(this.mt.word()) << 32n | BigInt(this.mt.word());
+  }
+
+  /** Takes up to CHUNK pairs of words and returns how many. */
+  #fillPairs(n: number): number {
+    const count = Math.min(n, CHUNK);
+    this.mt.fill(pairs.subarray(0, 2 * count));
+    return count;
+  }
+
+  #fillBernoulli(out: Float32Array, p: number, value: number): Float32Array {
+    for (let start = 0; start < out.length; start += CHUNK) {
+      const count = this.#fillPairs(out.length - start);
+      for (let i = 0; i < count; i++) out[start + i] = uniform64(i) < p ? value : 0;
+    }
+    return out;
+  }
+
+  /** Box-Muller in float64; the second value of a pair is kept for the next call, whatever is drawn in between. */
+  #normalPairs(n: number, mean: number, std: number): Float64Array {
+    checkCount(n);
+    const out = new Float64Array(n);
+    for (let i = 0; i < n; i++) {
+      let x = this.#nextNormal;
+      if (x !== null) {
+        this.#nextNormal = null;
+      } else {
+        const [u1, u2] = this.rand64(2);
+        const r = Math.sqrt(-2 * Math.log1p(-u2));
+        x = r * Math.cos(2 * Math.PI * u1);
+        this.#nextNormal = r * Math.sin(2 * Math.PI * u1);
+      }
+      out[i] = x * std + mean;
+    }
+    return out;
+  }
+
+  /** Sampling with replacement: binary search in the cumulative sums, in float32 as there. */
+  #searchSums(p: Float32Array, k: number): Int32Array {
+    const sums = new Float32Array(p.length);
+    let sum = 0;
+    for (let i = 0; i < p.length; i++) sums[i] = sum = fround(sum + p[i]);
+    for (let i = 0; i < p.length; i++) sums[i] /= sum;
+    sums[p.length - 1] = 1;
+    return Int32Array.from(this.rand64(k), (u) => {
+      let [left, right] = [0, p.length];
+      while (left < right) {
+        const middle = (left + right) >> 1;
+        if (sums[middle] < u) left = middle + 1;
+        else right = middle;
+      }
+      return left;
+    });
+  }
+}
+
+/** Pair i of the words as a float64 in [0, 1): the low 53 bits of the 64, the first word being the high one. */
+function uniform64(i: number): number {
+  return ((pairs[2 * i] & 0x1fffff) * 2 ** 32 + pairs[2 * i + 1]) * 2 ** -53;
+}
+
+/** Turns 16 float64 uniforms from `start` on into 16 normal values: value j and value j + 8 make a pair. */
+function boxMuller64(x: Float64Array, start: number): void {
+  for (let j = start; j < start + 8; j++) {
+    const r = Math.sqrt(-2 * Math.log(1 - x[j]));
+    const theta = 2 * Math.PI * x[j + 8];
+    x[j] = r * Math.cos(theta);
+    x[j + 8] = r * Math.sin(theta);
+  }
+}
+
+const TWO_PI = fround(2 * Math.PI);
+const FOUR_OVER_PI = fround(1.27323954473516);
+const powers = Float64Array.from({ length: 25 }, (_, e) => 2 ** -e);
+// Coefficients of log(1 + m), highest power first, then of ln 2 in two parts.
+const [L0, L1, L2, L3, L4, L5, L6, L7, L8, LN2_LOW] = [
+  0.070376836292,
+  -0.1151461031,
+  0.116769987,
+  -0.12420140846,
+  0.14249322787,
+  -0.16668057665,
+  0.20000714765,
+  -0.24999993993,
+  0.33333331174,
+  -2.12194440e-4,
+].map(fround);
+const LN2_HIGH = 0.693359375;
+// pi / 4 in three parts, and the coefficients of cosine and sine on [-pi / 4, pi / 4].
+const [Q0, Q1, Q2, C0, C1, C2, S0, S1, S2] = [
+  -0.78515625,
+  -2.4187564849853515625e-4,
+  -3.77489497744594108e-8,
+  2.443315711809948e-5,
+  -1.388731625493765e-3,
+  4.166664568298827e-2,
+  -1.9515295891e-4,
+  8.3321608736e-3,
+  -0.16666654611,
+].map(fround);
+
+/**
+ * Turns float32 uniforms into normal values in place, blocks of 16: value j and value j + 8 make a pair.
+ *
+ * PyTorch computes logarithm, sine and cosine with the polynomials of Cephes in vectors of float32 with fused
+ * multiply-adds. Here each `fround(a * b + c)` is one of those: float64 holds the product exactly, and the result
+ * is rounded to float32 once. So the values are the same to the last bit, where Math.log and Math.cos would give others.
+ */
+function boxMuller32(x: Float32Array, start: number, end: number, mean: number, std: number): void {
+  mean = fround(mean);
+  std = fround(std);
+  for (let block = start; block < end; block += 16) {
+    for (let i = block; i < block + 8; i++) {
+      // log(u), u = 1 - x[i] = v / 2^24 = m * 2^e with m in [0.5, 1)
+      const v = 2 ** 24 - x[i] * 2 ** 24;
+      const length = 32 - Math.clz32(v);
+      let e = length - 24;
+      let m = v * powers[length];
+      if (m < 0.70710677) {
+        e -= 1;
+        m = m + m - 1;
+      } else {
+        m -= 1;
+      }
+      const mm = fround(m * m);
+      let p = fround(L0 * m + L1);
+      p = fround(p * m + L2);
+      p = fround(p * m + L3);
+      p = fround(p * m + L4);
+      p = fround(p * m + L5);
+      p = fround(p * m + L6);
+      p = fround(p * m + L7);
+      p = fround(p * m + L8);
+      let y = fround(p * m);
+      y = fround(y * mm + fround(e * LN2_LOW));
+      y = fround(mm * -0.5 + y);
+      const log = fround(e * LN2_HIGH + fround(m + y));
+      const r = fround(Math.sqrt(-2 * log));
+
+      // cos(theta) and sin(theta): theta is reduced to an octant, then signs and roles are put right
+      const theta = fround(TWO_PI * x[i + 8]);
+      const octant = (Math.trunc(fround(theta * FOUR_OVER_PI)) + 1) & ~1;
+      let t = fround(octant * Q0 + theta);
+      t = fround(octant * Q1 + t);
+      t = fround(octant * Q2 + t);
+      const tt = fround(t * t);
+      let c = fround(C0 * tt + C1);
+      c = fround(fround(c * tt + C2) * tt);
+      c = fround(fround(c * tt - fround(tt * 0.5)) + 1);
+      let s = fround(S0 * tt + S1);
+      s = fround(fround(s * tt + S2) * tt);
+      s = fround(s * t + t);
+      const swapped = (octant & 2) !== 0;
+      let sine = swapped ? c : s;
+      let cosine = swapped ? s : c;
+      if ((octant & 4) !== 0) sine = -sine;
+      if (((octant - 2) & 4) === 0) cosine = -cosine;
+
+      x[i] = fround(r * cosine) * std + mean;
+      x[i + 8] = fround(r * sine) * std + mean;
+    }
+  }
+}
