@@ -6,8 +6,7 @@
 
 type Pairs = Map<object, object>;
 
-const isObject = (x: unknown): x is object =>
-  typeof x === "object" && x !== null;
+const isObject = (x: unknown): x is object => typeof x === "object" && x !== null;
 
 const isPrimitive = (x: unknown) => !isObject(x) && typeof x !== "function";
 

@@ -67,9 +67,7 @@ function difference(actual: unknown, expected: unknown): string {
       ? red(`-   ${stripVTControlCharacters(line)}`)
       : green(`+   ${stripVTControlCharacters(line)}`)
   );
-  const header = `    ${gray("[Diff]")} ${red("Actual")} / ${
-    green("Expected")
-  }`;
+  const header = `    ${gray("[Diff]")} ${red("Actual")} / ${green("Expected")}`;
   return ["", "", header, "", "", ...lines, ""].join("\n");
 }
 
@@ -105,9 +103,7 @@ export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
 export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
   if (!equal(actual, expected)) return;
   throw new AssertionError(
-    `Expected actual: ${format(actual)} not to be: ${format(expected)}${
-      end(msg)
-    }`,
+    `Expected actual: ${format(actual)} not to be: ${format(expected)}${end(msg)}`,
   );
 }
 
@@ -122,9 +118,7 @@ export function assertStrictEquals<T>(
   if (text === format(expected)) {
     const indented = text.split("\n").map((line) => `    ${line}`).join("\n");
     throw new AssertionError(
-      `Values have the same structure but are not reference-equal${
-        end(msg)
-      }\n\n${red(indented)}\n`,
+      `Values have the same structure but are not reference-equal${end(msg)}\n\n${red(indented)}\n`,
     );
   }
   throw new AssertionError(
@@ -140,9 +134,7 @@ export function assertNotStrictEquals<T>(
 ): void {
   if (!Object.is(actual, expected)) return;
   throw new AssertionError(
-    `Expected "actual" to not be strictly equal to: ${format(actual)}${
-      end(msg)
-    }\n`,
+    `Expected "actual" to not be strictly equal to: ${format(actual)}${end(msg)}\n`,
   );
 }
 
@@ -268,9 +260,9 @@ export function assertArrayIncludes<T>(
   );
   if (missing.length === 0) return;
   throw new AssertionError(
-    `Expected actual: "${format(actual)}" to include: "${format(expected)}"${
-      end(msg)
-    }\nmissing: ${format(missing)}`,
+    `Expected actual: "${format(actual)}" to include: "${format(expected)}"${end(msg)}\nmissing: ${
+      format(missing)
+    }`,
   );
 }
 
@@ -287,9 +279,7 @@ export function assertObjectMatch(
   for (const value of [actual, expected] as unknown[]) {
     if (typeof value !== "object" || value === null) {
       throw new TypeError(
-        `Cannot assertObjectMatch ${
-          value === null ? null : `type ${typeof value}`
-        }`,
+        `Cannot assertObjectMatch ${value === null ? null : `type ${typeof value}`}`,
       );
     }
   }
@@ -303,8 +293,7 @@ function common(
   expected: unknown,
   seen: Map<unknown, [unknown, unknown]>,
 ): unknown {
-  const isObject = (x: unknown): x is object =>
-    typeof x === "object" && x !== null;
+  const isObject = (x: unknown): x is object => typeof x === "object" && x !== null;
   if (!isObject(actual) || !isObject(expected)) return actual;
   if (actual instanceof RegExp || actual instanceof Date) return actual;
   const known = seen.get(actual);
@@ -407,13 +396,11 @@ export function assertIsError<E extends Error = Error>(
     ? text.includes(stripVTControlCharacters(msgMatches))
     : msgMatches.test(text);
   if (matches) return;
-  const wanted = typeof msgMatches === "string"
-    ? JSON.stringify(msgMatches)
-    : String(msgMatches);
+  const wanted = typeof msgMatches === "string" ? JSON.stringify(msgMatches) : String(msgMatches);
   throw new AssertionError(
-    `Expected error message to include ${wanted}, but got ${
-      JSON.stringify(error.message)
-    }${end(msg)}`,
+    `Expected error message to include ${wanted}, but got ${JSON.stringify(error.message)}${
+      end(msg)
+    }`,
   );
 }
 
@@ -428,9 +415,7 @@ type Expectation<E extends Error> = [
 function expectation<E extends Error>(
   [first, second, third]: Expectation<E>,
 ): { type?: AnyClass<E>; includes?: string; msg?: string } {
-  return typeof first === "string"
-    ? { msg: first }
-    : { type: first, includes: second, msg: third };
+  return typeof first === "string" ? { msg: first } : { type: first, includes: second, msg: third };
 }
 
 /** Assert that a function throws; returns what it threw. */
