@@ -36,9 +36,12 @@ export async function startDevice(
     return { name: "webgpu", description: `webgpu (${adapter})` };
   }
   const { startEngine } = await import("./engine/cpu/index.ts");
-  const engine = await startEngine(options);
+  const { threads, relaxed } = await startEngine(options);
+  await tf.setBackend("engine");
+  const simd = relaxed ? "WebAssembly SIMD with fused multiply-add" : "WebAssembly SIMD";
   const why = choice === "auto" ? "; no hardware WebGPU adapter" : "";
-  return { name: "cpu", description: `cpu (${engine}${why})` };
+  const cores = `${threads} thread${threads === 1 ? "" : "s"}`;
+  return { name: "cpu", description: `cpu (${simd}, ${cores}${why})` };
 }
 
 /** Whether WebGPU offers an adapter that is not a software one, which would be slower than `cpu`. */

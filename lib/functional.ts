@@ -108,11 +108,6 @@ export const logSoftmax = fused(
   },
 );
 
-/** log(sum(exp(x))) along an axis, which it removes. */
-export function logSumExp(x: Tensor, axis = -1): Tensor {
-  return tf.logSumExp(x, axis);
-}
-
 /** x as a constant: no gradient flows back through it (PyTorch's `detach`). */
 export const stopGradient = tf.customGrad((x) => ({
   value: tf.clone(x as Tensor),
@@ -241,10 +236,10 @@ export const nllLoss = fused(
     }
     const kept = t.notEqual(ignore_index); // (N)
     const classWeight = weight ?? tf.ones([V]);
-    const oneHot = tf.oneHot(tf.where(kept, t, tf.zerosLike(t)), V).toFloat(); // (N, V)
-    const rowWeight = oneHot.mul(classWeight).sum(1).mul(kept.toFloat()); // (N)
-    // log probabilities may be -inf where the target is 0: choose, don't multiply (0 * -inf is NaN).
-    const chosen = tf.where(oneHot.toBool(), logp, tf.zerosLike(logp)).sum(1); // (N)
+    const isTarget = t.expandDims(1).equal(tf.range(0, V, 1, "int32")); // (N, V)
+    const rowWeight = isTarget.toFloat().mul(classWeight).sum(1).mul(kept.toFloat()); // (N)
+    // A log probability may be -inf where it is not the target's: choose, don't multiply (0 * -inf is NaN).
+    const chosen = tf.where(isTarget, logp, tf.zerosLike(logp)).sum(1); // (N)
     let losses = chosen.mul(rowWeight).neg();
     if (label_smoothing > 0) {
       const spread = logp.mul(classWeight).sum(1).neg().mul(kept.toFloat()); // (N)
@@ -253,24 +248,30 @@ export const nllLoss = fused(
       );
     }
     losses = tf.where(kept, losses, tf.zerosLike(losses));
-    return reduction === "mean" ? losses.sum().div(rowWeight.sum()) : reduce(losses, reduction);
+    if (reduction !== "mean") return reduce(losses, reduction);
+    const total = rowWeight.sum();
+    const none = total.equal(0); // all ignored: the mean is NaN, its gradient 0
+    return tf.where(none, tf.scalar(NaN), losses.sum().div(total.add(none.toFloat())));
   },
 );
 
 /**
  * -(y log p + (1 - y) log(1 - p)) for probabilities p and truths y of one shape. As in PyTorch the logarithms do not
- * fall below -100, so that p = 0 and p = 1 give large losses and no infinity.
+ * fall below -100 and the derivative (p - y) / (p (1 - p)) is taken with a denominator of 1e-12 at least, so that p = 0
+ * and p = 1 give large numbers and no infinities. No gradient flows to y.
  */
-export function binaryCrossEntropy(
-  p: Tensor,
-  y: Tensor,
-  reduction: Reduction = "mean",
-): Tensor {
+export function binaryCrossEntropy(p: Tensor, y: Tensor, reduction: Reduction = "mean"): Tensor {
+  const rest = (x: Tensor) => tf.sub(1, x);
   const clampedLog = (x: Tensor) => x.log().maximum(-100);
-  const losses = y.mul(clampedLog(p)).add(
-    y.mul(-1).add(1).mul(clampedLog(p.mul(-1).add(1))),
-  ).neg();
-  return reduce(losses, reduction);
+  const losses = tf.customGrad((p, save) => {
+    (save as (tensors: Tensor[]) => void)([p as Tensor]);
+    const value = y.mul(clampedLog(p as Tensor)).add(rest(y).mul(clampedLog(rest(p as Tensor))))
+      .neg();
+    const gradFunc = (dy: Tensor, [p]: Tensor[]) =>
+      dy.mul(p.sub(y)).div(p.mul(rest(p)).maximum(1e-12));
+    return { value, gradFunc };
+  });
+  return reduce(losses(p), reduction);
 }
 
 /** {@linkcode binaryCrossEntropy} of sigmoid(z), stable for any z: max(z, 0) - z y + log(1 + exp(-|z|)). */

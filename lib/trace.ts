@@ -1,0 +1,110 @@
+/** Follows one forward pass: which module runs which operation on which shapes. */
+import * as tf from "@tensorflow/tfjs";
+import { observer } from "./engine/registry.ts";
+import type { Module } from "./nn.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** One operation of a forward pass. */
+export interface TraceRow {
+  /** Path of the module that ran it, such as `h.0.attn`; empty for the model itself. */
+  module: string;
+  /** Name of the operation: one of lib/functional.ts, or a kernel of tfjs. */
+  operation: string;
+  /** Shapes of the tensors that went in, in order. */
+  inputs: number[][];
+  /** Shape of what came out. */
+  output: number[];
+  /** Names and shapes of the parameters among the inputs. */
+  parameters: string[];
+}
+
+/**
+ * Runs `forward` once and returns a row for each operation in it; frees all that it made.
+ *
+ * @param model The model whose modules and parameters are named; without one only operations and shapes are.
+ */
+export function traceRows(forward: () => unknown, model?: Module): TraceRow[] {
+  const rows: TraceRow[] = [];
+  const names = new Map<Tensor, string>();
+  for (const [name, p] of model?.namedParameters() ?? []) names.set(p, name);
+  let path = "";
+
+  const record = (operation: string, args: unknown[], result: unknown) => {
+    const inputs = args.flat().filter((x): x is Tensor => x instanceof tf.Tensor);
+    const output = [result].flat().find((x): x is Tensor => x instanceof tf.Tensor);
+    if (!output) return;
+    const parameters = inputs.filter((t) => names.has(t))
+      .map((t) => `${names.get(t)} ${shape(t.shape)}`);
+    rows.push({
+      module: path,
+      operation,
+      inputs: inputs.map((t) => t.shape),
+      output: output.shape,
+      parameters,
+    });
+  };
+
+  // The operations of tfjs itself pass through one method of its engine.
+  // deno-lint-ignore no-explicit-any
+  const engine = tf.engine() as any;
+  const runKernelFunc = engine.runKernelFunc;
+  let depth = 0;
+  engine.runKernelFunc = function (call: { kernelName?: string; inputs: Record<string, unknown> }) {
+    const outermost = depth === 0 && observer.current !== undefined;
+    depth++;
+    try {
+      const result = runKernelFunc.call(this, call);
+      if (outermost && call.kernelName) {
+        record(call.kernelName, Object.values(call.inputs).flat(), result);
+      }
+      return result;
+    } finally {
+      depth--;
+    }
+  };
+
+  const modules = (model?.namedModules() ?? []) as [string, Module & { forward?: unknown }][];
+  for (const [name, module] of modules) {
+    const own = module.forward;
+    if (typeof own !== "function") continue;
+    module.forward = function (...args: unknown[]) {
+      const outer = path;
+      path = name;
+      try {
+        return own.apply(this, args);
+      } finally {
+        path = outer;
+      }
+    };
+  }
+
+  observer.current = record;
+  try {
+    tf.tidy(() => void forward());
+  } finally {
+    observer.current = undefined;
+    delete engine.runKernelFunc; // the method of the class is there again
+    for (const [, module] of modules) if (Object.hasOwn(module, "forward")) delete module.forward;
+  }
+  return rows;
+}
+
+/** The rows of {@linkcode traceRows} as a table to print. */
+export function trace(forward: () => unknown, model?: Module): string {
+  const header = ["module", "operation", "inputs", "output", "parameters"];
+  const cells = traceRows(forward, model).map((row) => [
+    row.module || "(model)",
+    row.operation,
+    row.inputs.map(shape).join(" "),
+    shape(row.output),
+    row.parameters.join(" "),
+  ]);
+  const table = [header, ...cells];
+  const widths = header.map((_, i) => Math.max(...table.map((row) => row[i].length)));
+  return table.map((row) => row.map((cell, i) => cell.padEnd(widths[i])).join("  ").trimEnd())
+    .join("\n");
+}
+
+function shape(s: number[]): string {
+  return `(${s.join(", ")})`;
+}
