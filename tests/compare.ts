@@ -38,7 +38,12 @@ export function toTensor({ shape, data, dtype }: ReferenceTensor): tf.Tensor {
 export function assertClose(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,
-  { absolute = 1e-6, relative = 1e-6, what = "values", ignored = (_index: number) => false } = {},
+  {
+    absolute = 1e-6,
+    relative = 1e-6,
+    what = "values",
+    ignored = (_index: number): boolean => false,
+  } = {},
 ) {
   if (actual.length !== expected.length) {
     throw new AssertionError(
