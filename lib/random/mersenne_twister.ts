@@ -173,6 +173,25 @@ export function checkSpread(value: number, name: string): void {
   }
 }
 
+/** Checks the ends of an interval. @throws {RangeError} If high is below low, or one of them is not finite. */
+export function checkInterval(low: number, high: number): void {
+  if (!(high >= low && isFinite(high - low))) {
+    throw new RangeError(
+      `Cannot draw uniform values as low and high must be finite and high not below low: low=${low}, high=${high}`,
+    );
+  }
+}
+
+/** Checks the cached value in a state. @throws {RangeError} If it is neither null nor a number. */
+export function checkCachedNormal(value?: number | null): number | null {
+  if (value !== null && !Number.isFinite(value)) {
+    throw new RangeError(
+      `Cannot set the generator's state as the value kept from a pair must be a number or null: it is ${value}; pass what getState() returned`,
+    );
+  }
+  return value as number | null;
+}
+
 /** Checks the integers low..high - 1. @throws {RangeError} If there are none, or they do not fit between `least` and `most`. */
 export function checkRange(
   low: number | bigint,

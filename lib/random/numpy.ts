@@ -1,7 +1,9 @@
 /** NumPy's random numbers: the legacy generator behind `numpy.random.seed` and the functions of `numpy.random`. */
 
 import {
+  checkCachedNormal,
   checkCount,
+  checkInterval,
   checkRange,
   checkSeed,
   checkSpread,
@@ -56,9 +58,13 @@ export class NumpyGenerator {
     return this.uniform(n, 0, 1);
   }
 
-  /** Float64 values, uniform in [low, high). */
+  /**
+   * Float64 values, uniform in [low, high).
+   * @throws {RangeError} If high is below low, or one of them is not finite.
+   */
   uniform(n: number, low = 0, high = 1): Float64Array {
     checkCount(n);
+    checkInterval(low, high);
     const out = new Float64Array(n);
     for (let i = 0; i < n; i++) out[i] = low + (high - low) * this.mt.double();
     return out;
@@ -173,8 +179,9 @@ export class NumpyGenerator {
    * @throws {RangeError} If it is no such state.
    */
   setState(state: NumpyState): this {
-    this.mt.setState(state?.mt);
-    this.#nextNormal = state.nextNormal;
+    const nextNormal = checkCachedNormal(state?.nextNormal);
+    this.mt.setState(state.mt);
+    this.#nextNormal = nextNormal;
     return this;
   }
 

@@ -1,6 +1,7 @@
 /** Python's random numbers: the `random` module of CPython 3. */
 
 import {
+  checkCachedNormal,
   checkCount,
   checkSeed,
   checkSpread,
@@ -73,7 +74,7 @@ export class PythonGenerator {
   randrange(start: number, stop?: number, step = 1): number {
     if (stop === undefined) [start, stop] = [0, start];
     const count = Math.ceil((stop - start) / step);
-    if (![start, stop, step].every(Number.isSafeInteger) || !(count > 0)) {
+    if (![start, stop, step].every(Number.isSafeInteger) || !(count > 0 && count < Infinity)) {
       throw new RangeError(
         `Cannot draw from an empty range: start=${start}, stop=${stop}, step=${step} must be integers with at least one value`,
       );
@@ -107,9 +108,10 @@ export class PythonGenerator {
     if (!weights) return Array.from({ length: k }, () => array[Math.floor(this.random() * n)]);
     let total = 0;
     const sums = Array.from(weights, (w) => total += w);
-    if (sums.length !== n || !(total > 0 && total < Infinity)) {
+    const valid = Array.from(weights).every((w) => w >= 0 && w < Infinity);
+    if (!valid || sums.length !== n || !(total > 0)) {
       throw new RangeError(
-        `Cannot choose as there must be one weight for each of ${n} elements, and a positive sum: ${sums.length} weights, sum ${total}`,
+        `Cannot choose as there must be ${n} weights, finite, not negative and not all 0: ${sums.length} weights, sum ${total}`,
       );
     }
     return Array.from({ length: k }, () => {
@@ -191,8 +193,9 @@ export class PythonGenerator {
    * @throws {RangeError} If it is no such state.
    */
   setState(state: PythonState): this {
-    this.mt.setState(state?.mt);
-    this.#nextGauss = state.nextGauss;
+    const nextGauss = checkCachedNormal(state?.nextGauss);
+    this.mt.setState(state.mt);
+    this.#nextGauss = nextGauss;
     return this;
   }
 

@@ -1,7 +1,9 @@
 /** PyTorch's random numbers: the CPU generator and the draws of torch 2.13 on it. */
 
 import {
+  checkCachedNormal,
   checkCount,
+  checkInterval,
   checkProbability,
   checkRange,
   checkSeed,
@@ -76,11 +78,7 @@ export class TorchGenerator {
    */
   uniform(n: number, low = 0, high = 1): Float32Array {
     checkCount(n);
-    if (!(high >= low && isFinite(high - low))) {
-      throw new RangeError(
-        `Cannot draw uniform values as low and high must be finite and high not below low: low=${low}, high=${high}`,
-      );
-    }
+    checkInterval(low, high);
     const out = new Float32Array(n);
     const words = new Uint32Array(out.buffer); // each word becomes a value in its own place
     this.mt.fill(words);
@@ -159,7 +157,9 @@ export class TorchGenerator {
     checkCount(n);
     const out = new Int32Array(n);
     this.mt.fill(new Uint32Array(out.buffer));
-    for (let i = 0; i < n; i++) out[i] = (out[i] >>> 0) % range + low;
+    for (let i = 0; i < n; i++) {
+      out[i] = ((out[i] >>> 0) % (range >>> 0) >>> 0) + low;
+    }
     return out;
   }
 
@@ -180,11 +180,12 @@ export class TorchGenerator {
   /** A permutation of 0..n - 1. */
   randperm(n: number): Int32Array {
     checkCount(n);
-    const out = Int32Array.from({ length: n }, (_, i) => i);
+    const out = new Int32Array(n);
+    for (let i = 0; i < n; i++) out[i] = i;
     const words = new Uint32Array(Math.max(0, n - 1));
     this.mt.fill(words);
     for (let i = 0; i < n - 1; i++) {
-      const j = i + words[i] % (n - i);
+      const j = i + (words[i] % ((n - i) >>> 0) >>> 0);
       const value = out[i];
       out[i] = out[j];
       out[j] = value;
@@ -266,9 +267,15 @@ export class TorchGenerator {
    * @throws {RangeError} If it is no such state.
    */
   setState(state: TorchState): this {
-    this.mt.setState(state?.mt);
+    const nextNormal = checkCachedNormal(state?.nextNormal);
+    if (!/^\d+$/.test(state.seed)) {
+      throw new RangeError(
+        `Cannot set the generator's state as its seed must be digits: seed=${state.seed}; pass what getState() returned`,
+      );
+    }
+    this.mt.setState(state.mt);
     this.#seed = BigInt(state.seed);
-    this.#nextNormal = state.nextNormal;
+    this.#nextNormal = nextNormal;
     return this;
   }
 
