@@ -45,7 +45,7 @@ export async function startDevice(
 }
 
 /** Whether WebGPU offers an adapter that is not a software one, which would be slower than `cpu`. */
-async function hasGPU(): Promise<boolean> {
+export async function hasGPU(): Promise<boolean> {
   const adapter = await navigator.gpu?.requestAdapter();
   return adapter ? !adapter.info.isFallbackAdapter : false;
 }

@@ -1,0 +1,302 @@
+/**
+ * The frame of a program: its command line, device, seed and output folder. A script ends with
+ *
+ *     export const main = program({ url: import.meta.url, defaults, seed: 42 }, async (run) => {
+ *       const model = new Model(run.options.n_hidden);
+ *       for (let step = 1; step <= run.options.steps; step++) {
+ *         const loss = await item(optimizer.step(() => lossOf(model)));
+ *         if (run.logs(step, 100)) run.log(step, { loss });
+ *       }
+ *       await saveCheckpoint(run.path("model.safetensors"), model);
+ *     });
+ *     if (import.meta.main) await main();
+ *
+ * `main()` takes the flags from the command line, prints an error that a user can mend as one line
+ * and ends the process with its exit code. `main(["--steps=3"])` is for programs and tests: it
+ * throws its errors and returns what the body returns.
+ *
+ * A run writes into its output folder: `config.json` (settings, seed, device, versions),
+ * `metrics.jsonl` (a line for each logged step), and what the body writes to `run.path(...)`.
+ */
+import { basename, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+  type Choices,
+  defaultComments,
+  type Defaults,
+  describeFlags,
+  type Flags,
+  type Options,
+  parseFlags,
+} from "./cli.ts";
+import type { Device, DeviceChoice } from "./device.ts";
+import { InputError } from "./errors.ts";
+import { writeFileAtomic } from "./files.ts";
+import { type Metrics, MetricsFile } from "./metrics.ts";
+// Device, engine and generators are imported where a run starts: --help and errors answer at once.
+
+/** What a script says of itself. */
+export interface Program<D extends Defaults, C extends Choices<D>> extends Flags<D, C> {
+  /** `import.meta.url` of the script, for its name and the comments that `--help` shows. */
+  url: string;
+  /** The seed without `--seed`: the original program's own, or 42. */
+  seed?: number;
+  /** Whether a run with these options is so long that `--turbo auto` pays (default: no). */
+  long?: (options: Options<D, C>) => boolean;
+}
+
+/** The flags of every program. */
+function standardFlags(name: string, seed: number) {
+  return {
+    defaults: {
+      seed,
+      device: "auto",
+      out: join("out", name),
+      log_every: 0,
+      threads: 0,
+      turbo: "auto",
+      trace: false,
+      help: false,
+    },
+    choices: {
+      device: ["auto", "webgpu", "cpu", "reference"] satisfies DeviceChoice[],
+      turbo: ["auto", "on", "off"],
+    },
+    check: {
+      seed: "nonnegative integer",
+      log_every: "nonnegative integer",
+      threads: "nonnegative integer",
+    },
+  } as const;
+}
+
+const STANDARD_COMMENTS = {
+  seed: "of all random numbers",
+  device: "where to compute; auto: webgpu if there is a GPU, else cpu",
+  out: "folder for what the run writes",
+  log_every: "steps from line to line of metrics.jsonl; 0: as the original program prints",
+  threads: "of the device cpu; 0: one for each core",
+  turbo: "start once more with V8's fast flags; auto: if the run is long and on the device cpu",
+  trace: "print the operations and shapes of one forward pass",
+  help: "print this",
+};
+
+type Standard = ReturnType<typeof standardFlags>;
+type StandardOptions = Options<Standard["defaults"], Standard["choices"]>;
+
+/** One run of a program; its body gets this. */
+export class Run<O> {
+  readonly #standard: StandardOptions;
+  #metrics: MetricsFile | undefined;
+
+  constructor(
+    /** The script's name, without folder and ending. */
+    readonly name: string,
+    /** The values of the script's own flags. */
+    readonly options: O,
+    standard: StandardOptions,
+    /** The device, started. */
+    readonly device: Device,
+  ) {
+    this.#standard = standard;
+  }
+
+  /** The seed that the generators of lib/random.ts have been given. */
+  get seed(): number {
+    return this.#standard.seed;
+  }
+
+  /** The output folder; it exists. */
+  get out(): string {
+    return this.#standard.out;
+  }
+
+  /** Whether `--trace` was given. */
+  get trace(): boolean {
+    return this.#standard.trace;
+  }
+
+  /** The path of a file in the output folder. */
+  path(file: string): string {
+    return join(this.out, file);
+  }
+
+  /**
+   * Whether a step is to be logged: every `--log_every` steps or, without that flag, every
+   * `interval` steps as in the original program. Steps count from 1.
+   */
+  logs(step: number, interval = 1): boolean {
+    return step % (this.#standard.log_every || interval) === 0;
+  }
+
+  /**
+   * Adds a line to metrics.jsonl: `{"step":1,"loss":4.17}`. The first line of a run replaces what
+   * an earlier run wrote, unless `openMetrics` was told to keep it.
+   *
+   * @param step The step, counted from 1
+   * @param values What was measured, unrounded
+   */
+  log(step: number, values: Metrics): void {
+    this.#metrics ??= MetricsFile.create(this.path("metrics.jsonl"));
+    this.#metrics.write(step, values);
+  }
+
+  /** Goes on with the metrics of a run that was stopped: keeps its lines of steps up to `keepUpTo`. */
+  async openMetrics({ keepUpTo }: { keepUpTo: number }): Promise<void> {
+    this.close();
+    this.#metrics = await MetricsFile.continue(this.path("metrics.jsonl"), keepUpTo);
+  }
+
+  /** Closes metrics.jsonl; the frame does that at the end of the run. */
+  close(): void {
+    this.#metrics?.close();
+    this.#metrics = undefined;
+  }
+}
+
+/**
+ * Makes the `main` of a script.
+ *
+ * @param spec The script's flags and what else it says of itself
+ * @param body What the program does with a run
+ * @returns A function that runs the program: without arguments as a command-line program, with a
+ * list of flags as a function that throws what goes wrong
+ */
+export function program<D extends Defaults, R, const C extends Choices<D> = Choices<D>>(
+  spec: Program<D, C>,
+  body: (run: Run<Options<D, C>>) => R | Promise<R>,
+): (args?: readonly string[]) => Promise<R> {
+  const standard = standardFlags(scriptName(spec.url), spec.seed ?? 42);
+  const taken = Object.keys(spec.defaults).filter((name) => name in standard.defaults);
+  if (taken.length > 0) {
+    throw new TypeError(`Cannot use '${taken[0]}' in defaults: it is a flag of every program`);
+  }
+
+  return async (args) => {
+    if (args !== undefined) return await start(spec, standard, body, args, false);
+    try {
+      return await start(spec, standard, body, Deno.args, true);
+    } catch (error) {
+      const exitCode = exitCodeOf(error);
+      if (exitCode === undefined) throw error; // a mistake in the program needs its stack trace
+      console.error(`error: ${(error as Error).message}`);
+      Deno.exit(exitCode);
+    }
+  };
+}
+
+/** `ff-neural-lm` for `file:///.../ff-neural-lm.ts`. */
+function scriptName(url: string): string {
+  return basename(url).replace(/\.[^.]+$/, "");
+}
+
+async function start<D extends Defaults, C extends Choices<D>, R>(
+  spec: Program<D, C>,
+  { defaults, choices, check }: Standard,
+  body: (run: Run<Options<D, C>>) => R | Promise<R>,
+  args: readonly string[],
+  isProcess: boolean,
+): Promise<R> {
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(helpText(spec, { defaults, choices, check }));
+    return undefined as R;
+  }
+  const all = parseFlags(args, {
+    defaults: { ...spec.defaults, ...defaults },
+    choices: { ...spec.choices, ...choices } as Choices<Defaults>,
+    check: { ...spec.check, ...check },
+  }) as Options<D, C> & StandardOptions;
+  const own = Object.fromEntries(Object.keys(spec.defaults).map((name) => [name, all[name]]));
+  const options = own as Options<D, C>;
+
+  const turbo = isProcess && await restartWithTurbo(all, spec.long?.(options) ?? false);
+  const { startDevice } = await import("./device.ts");
+  const device = await startDevice(all.device, { threads: all.threads || undefined });
+  if (turbo && device.name === "cpu") device.description += `; ${turbo}`;
+  await openFolder(all.out, {
+    program: scriptName(spec.url),
+    options,
+    seed: all.seed,
+    device,
+    versions: {
+      deno: Deno.version.deno,
+      v8: Deno.version.v8,
+      tfjs: (await import("@tensorflow/tfjs")).version.tfjs,
+    },
+  });
+  console.log(`Device: ${device.description}`);
+
+  const { seedAll } = await import("./random.ts");
+  seedAll(all.seed);
+  const run = new Run(scriptName(spec.url), options, all, device);
+  try {
+    return await body(run);
+  } finally {
+    run.close();
+  }
+}
+
+/**
+ * Starts the process again with V8's fast flags if that is wanted and pays; then it does not return.
+ *
+ * @returns What is to be said about it in the device line, if anything
+ */
+async function restartWithTurbo(options: StandardOptions, long: boolean): Promise<string> {
+  if (options.turbo === "off" || (options.turbo === "auto" && !long)) return "";
+  const { hasGPU } = await import("./device.ts");
+  if (options.device !== "cpu" && (options.device !== "auto" || await hasGPU())) return "";
+  const { maybeTurbo } = await import("./engine/cpu/turbo.ts");
+  const { active, reason } = await maybeTurbo(options.turbo as "auto" | "on", { long });
+  return active ? "turbo" : reason ?? "";
+}
+
+/** Makes the output folder and writes config.json into it. */
+async function openFolder(out: string, config: Record<string, unknown>): Promise<void> {
+  try {
+    await Deno.mkdir(out, { recursive: true });
+  } catch (error) {
+    if (exitCodeOf(error) === undefined) throw error;
+    throw new InputError(
+      `Cannot make the output folder '${out}': ${
+        (error as Error).message
+      }; choose another by --out`,
+    );
+  }
+  const text = JSON.stringify(config, (_, value) => value === undefined ? null : value, 2);
+  await writeFileAtomic(join(out, "config.json"), `${text}\n`);
+}
+
+/** The exit code of an error that says all in its message; undefined for other errors. */
+function exitCodeOf(error: unknown): number | undefined {
+  if (error instanceof InputError) return error.exitCode;
+  const isSystem = error instanceof Deno.errors.NotCapable ||
+    (error instanceof Error && /\(os error \d+\)/.test(error.message));
+  return isSystem ? 1 : undefined;
+}
+
+function helpText<D extends Defaults, C extends Choices<D>>(
+  spec: Program<D, C>,
+  standard: Standard,
+): string {
+  let source = "";
+  let script = spec.url;
+  try {
+    const path = fileURLToPath(spec.url);
+    script = relative(Deno.cwd(), path);
+    source = Deno.readTextFileSync(path);
+  } catch {
+    // Not from a file: no comments.
+  }
+  const summary = /\/\*\*([\s\S]*?)\*\//.exec(source)?.[1]
+    .split("\n").map((line) => line.replace(/^\s*\* ?/, "").trimEnd()).join("\n").trim()
+    .split("\n\n")[0];
+  const own = describeFlags(spec as Flags<Defaults>, defaultComments(source));
+  return [
+    `Usage: deno run -A ${script} [--FLAG=VALUE ...]`,
+    ...summary ? ["", summary] : [],
+    ...own.length > 0 ? ["", "Flags of this program, their defaults:", ...own] : [],
+    "",
+    "Flags of every program:",
+    ...describeFlags(standard as unknown as Flags<Defaults>, STANDARD_COMMENTS),
+  ].join("\n");
+}
