@@ -1,4 +1,4 @@
-/** Files that are there whole or not at all. */
+/** Files: read with errors that say what is wrong, written whole or not at all. */
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { InputError } from "./errors.ts";
@@ -65,6 +65,7 @@ function isAlive(pid: number): boolean {
 
 /** An error of the file system as one line that says what to do; other errors as they are. */
 export function writeError(path: string, error: unknown): unknown {
+  if (error instanceof InputError) return error;
   if (error instanceof Deno.errors.NotFound) {
     return new InputError(
       `Cannot write '${path}': its folder does not exist; make it first`,
@@ -74,4 +75,54 @@ export function writeError(path: string, error: unknown): unknown {
     (error instanceof Error && /\(os error \d+\)/.test(error.message));
   if (!isFileSystem) return error;
   return new InputError(`Cannot write '${path}': ${(error as Error).message}`);
+}
+
+/**
+ * Reads a file whole.
+ *
+ * @throws {InputError} If it cannot be read
+ */
+export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    throw readError(path, error);
+  }
+}
+
+/**
+ * Reads a text file in UTF-8 as it is; a byte-order mark at its start stays.
+ *
+ * @throws {InputError} If it cannot be read, or is no valid UTF-8: the message names the line
+ */
+export async function readText(path: string): Promise<string> {
+  const bytes = await readBytes(path);
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw new InputError(
+      `Cannot read '${path}': line ${badLine(bytes, decoder)} is no valid UTF-8; convert the file`,
+    );
+  }
+}
+
+/** The line, counted from 1, that the decoder refuses. */
+function badLine(bytes: Uint8Array, decoder: TextDecoder): number {
+  for (let line = 1, start = 0;; line++) {
+    const end = bytes.indexOf(0x0a, start) + 1 || bytes.length;
+    try {
+      decoder.decode(bytes.subarray(start, end));
+    } catch {
+      return line;
+    }
+    start = end;
+  }
+}
+
+/** An error of the file system as one line that says what is wrong. */
+export function readError(path: string, error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const reason = error instanceof Deno.errors.NotFound ? "no such file" : error.message;
+  return new InputError(`Cannot read '${path}': ${reason}`);
 }

@@ -13,7 +13,7 @@
  * Source: https://huggingface.co/docs/safetensors
  */
 import { InputError } from "./errors.ts";
-import { writeFileAtomic } from "./files.ts";
+import { readError, writeFileAtomic } from "./files.ts";
 
 /** The names of the element types that are read and written. */
 export type Dtype =
@@ -242,17 +242,15 @@ export class SafetensorsReader {
 }
 
 async function openFile(path: string): Promise<Deno.FsFile> {
-  let reason;
+  let file;
   try {
-    const file = await Deno.open(path);
-    if ((await file.stat()).isFile) return file;
-    file.close();
-    reason = "it is a folder or a device, not a file";
+    file = await Deno.open(path);
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    reason = error instanceof Deno.errors.NotFound ? "no such file" : error.message;
+    throw readError(path, error);
   }
-  throw new InputError(`Cannot read '${path}': ${reason}`);
+  if ((await file.stat()).isFile) return file;
+  file.close();
+  throw new InputError(`Cannot read '${path}': it is a folder or a device, not a file`);
 }
 
 /** Fills `bytes` from the file; one buffer for all is several times as fast as a whole-file read, which grows its own. */
