@@ -288,7 +288,7 @@ export function describeFlags<D extends Defaults>(
 /**
  * Reads the comments in the source of a program that stand behind the entries of its `defaults`;
  * lines of comment below that are indented deeper than the entry belong to it, others in front of an
- * entry are its comment if there is none behind.
+ * entry are its comment if there is none behind. Lines that start with `--` are headings.
  *
  * @param source The text of a TypeScript file with `const defaults = {...}`
  * @returns The comments by the names of the entries
@@ -318,7 +318,8 @@ export function defaultComments(source: string): Record<string, string> {
       const words = comment.replace(/^\/\/|^\/\*+|\*\/$|^\s*\* ?/gm, "").replace(/\s+/g, " ")
         .trim();
       const alone = line.trim() === "";
-      if (alone && (entry.name === "" || column <= entry.column)) before += ` ${words}`;
+      if (alone && words.startsWith("--")) before = ""; // a heading
+      else if (alone && (entry.name === "" || column <= entry.column)) before += ` ${words}`;
       else if (alone) comments[entry.name] += ` ${words}`;
       else comments[entry.name] = words;
     }

@@ -1,0 +1,240 @@
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { InputError, UsageError } from "lib/errors.ts";
+import { MetricsFile } from "lib/metrics.ts";
+import { numpy, python, torch } from "lib/random.ts";
+import { program } from "lib/run.ts";
+
+/** A program that draws numbers; url gives it its name. */
+const main = program({
+  url: "file:///somewhere/dice.ts",
+  defaults: { steps: 6, sides: 6, loaded: false, text: undefined },
+  seed: 10,
+  check: { steps: "positive integer" },
+}, (run) => {
+  for (let step = 1; step <= run.options.steps; step++) {
+    const [loss] = torch.rand(1);
+    if (run.logs(step, 2)) run.log(step, { loss, numpy: numpy.randint(1, 0, 9)[0] });
+  }
+  return { run, draw: python.random() };
+});
+
+const read = (path: string) => Deno.readTextFileSync(path);
+
+/** Runs `body` in an empty folder, and with console.log caught. */
+async function inFolder(body: (folder: string, printed: string[]) => Promise<void>) {
+  const folder = await Deno.makeTempDir();
+  const { log } = console;
+  const printed: string[] = [];
+  console.log = (...parts: unknown[]) => void printed.push(parts.join(" "));
+  try {
+    await body(folder, printed);
+  } finally {
+    console.log = log;
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("main(args) starts the device, makes the folder and returns what the body returns", () =>
+  inFolder(async (folder, printed) => {
+    const out = `${folder}/a/b`;
+    const { run } = await main(["--steps=4", `--out=${out}`, "--device=reference", "--trace"]);
+    assertMatch(printed[0], /^Device: reference /);
+    assertEquals(run.name, "dice");
+    assertEquals(run.options, { steps: 4, sides: 6, loaded: false, text: undefined });
+    assertEquals([run.seed, run.trace, run.out], [10, true, out]);
+    assertEquals(run.path("loss.svg"), `${out}/loss.svg`);
+
+    const config = JSON.parse(read(`${out}/config.json`));
+    assertEquals(config.program, "dice");
+    assertEquals(config.options, { steps: 4, sides: 6, loaded: false, text: null });
+    assertEquals(config.seed, 10);
+    assertEquals(config.device.name, "reference");
+    assertEquals(config.versions, {
+      deno: Deno.version.deno,
+      v8: Deno.version.v8,
+      tfjs: "4.22.0",
+    });
+    const steps = read(`${out}/metrics.jsonl`).trim().split("\n").map((s) => JSON.parse(s).step);
+    assertEquals(steps, [2, 4]);
+    assertEquals([...Deno.readDirSync(out)].map((entry) => entry.name).sort(), [
+      "config.json",
+      "metrics.jsonl",
+    ]);
+  }));
+
+Deno.test("two runs with the same seed write the same bytes, another seed others", () =>
+  inFolder(async (folder) => {
+    const runWith = async (name: string, ...args: string[]) => {
+      const out = `${folder}/${name}`;
+      const { draw } = await main([`--out=${out}`, "--device=reference", ...args]);
+      return { draw, metrics: read(`${out}/metrics.jsonl`) };
+    };
+    const first = await runWith("a", "--log_every=1");
+    assertEquals(await runWith("b", "--log-every=1"), first);
+    assertEquals(await runWith("a", "--log-every=1"), first, "the second run replaces the first");
+    const other = await runWith("c", "--log_every=1", "--seed=11");
+    assert(other.draw !== first.draw && other.metrics !== first.metrics);
+    assertEquals(first.metrics.split("\n").length, 7);
+    // torch.manual_seed(10); torch.rand(1)
+    assertEquals(JSON.parse(first.metrics.split("\n")[0]).loss, 0.4580846428871155);
+  }));
+
+Deno.test("wrong usage and an unwritable folder leave nothing behind", () =>
+  inFolder(async (folder, printed) => {
+    const out = `${folder}/out`;
+    const wrong = [
+      "--steps=0",
+      "--steps=x",
+      "--step=1",
+      "--device=cuda",
+      "--turbo=fast",
+      "--seed=1.5",
+    ];
+    for (const flag of wrong) {
+      await assertRejects(() => main([`--out=${out}`, flag]), UsageError, flag.slice(0, 6));
+    }
+    assertEquals([[...Deno.readDirSync(folder)], printed], [[], []]);
+
+    await Deno.writeTextFile(out, "a file, no folder");
+    await assertRejects(
+      () => main([`--out=${out}/sub`, "--device=reference"]),
+      InputError,
+      `Cannot make the output folder '${out}/sub'`,
+    );
+    assertEquals(read(out), "a file, no folder");
+  }));
+
+Deno.test("program() refuses defaults that every program has", () => {
+  assertThrows(
+    () => program({ url: "file:///x.ts", defaults: { seed: 1 } }, () => {}),
+    TypeError,
+    "Cannot use 'seed' in defaults",
+  );
+});
+
+Deno.test("MetricsFile writes what JSON lacks as text, and goes on after a stop", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/metrics.jsonl`;
+    const file = MetricsFile.create(path);
+    file.write(1, { loss: NaN, best: -Infinity, rates: [0.5, Infinity], name: "a" });
+    file.write(2, { loss: 0.1 });
+    file.write(3, { loss: 0.2 });
+    file.close();
+    const first =
+      '{"step":1,"loss":"NaN","best":"-Infinity","rates":[0.5,"Infinity"],"name":"a"}\n';
+    assertEquals(read(path), first + '{"step":2,"loss":0.1}\n{"step":3,"loss":0.2}\n');
+
+    Deno.writeTextFileSync(path, '{"step":4,"lo', { append: true }); // killed while writing
+    const again = await MetricsFile.continue(path, 2);
+    again.write(3, { loss: 0.3 });
+    again.close();
+    assertEquals(read(path), first + '{"step":2,"loss":0.1}\n{"step":3,"loss":0.3}\n');
+
+    Deno.writeTextFileSync(path, '{"step":1}\n{"loss":1}\n');
+    await assertRejects(
+      () => MetricsFile.continue(path, 2),
+      InputError,
+      `${path}, line 2: expected an object with a step, found '{"loss":1}'`,
+    );
+    (await MetricsFile.continue(`${folder}/none.jsonl`, 5)).close();
+    assertEquals(read(`${folder}/none.jsonl`), "");
+  }));
+
+const SCRIPT = `
+/**
+ * Count: a program that counts.
+ * Its second line.
+ *
+ * Try: more.
+ */
+import { program } from "lib/run.ts";
+
+export const defaults = {
+  steps: 3, // how far
+  file: "", // read first
+  bug: false,
+};
+
+export const main = program({ url: import.meta.url, defaults }, async (run) => {
+  if (run.options.bug) (null as unknown as { x: () => void }).x();
+  if (run.options.file) await Deno.readTextFile(run.options.file);
+  for (let step = 1; step <= run.options.steps; step++) {
+    if (run.logs(step)) run.log(step, { text: "x".repeat(1000) });
+    if (step === 100) await new Promise((done) => setTimeout(done, 1));
+  }
+});
+if (import.meta.main) await main();
+`;
+
+Deno.test("main() as a process: help, one-line errors, exit codes, ctrl-C", async (t) => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/count.ts`, SCRIPT);
+  const config = new URL("../deno.json", import.meta.url).pathname;
+  const command = (...args: string[]) =>
+    new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", `--config=${config}`, "count.ts", "--device=reference", ...args],
+      cwd: folder,
+      env: { NO_COLOR: "1" },
+      stdout: "piped",
+      stderr: "piped",
+    });
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await command(...args).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return { code, stdout: text(stdout), stderr: text(stderr) };
+  };
+
+  await t.step("--help", async () => {
+    const { code, stdout, stderr } = await run("--help");
+    assertEquals([code, stderr], [0, ""]);
+    const head = "Usage: deno run -A count.ts [--FLAG=VALUE ...]\n\n" +
+      "Count: a program that counts.\nIts second line.\n\n";
+    assertEquals(stdout.slice(0, head.length), head);
+    assertMatch(stdout, /^ {2}--steps=NUMBER +3 +how far$/m);
+    assertMatch(stdout, /^ {2}--file=TEXT +"" +read first$/m);
+    assertMatch(stdout, /^ {2}--bug=true\|false +false$/m);
+    assertMatch(stdout, /^ {2}--seed=NUMBER +42 +\w/m);
+    assertMatch(stdout, /^ {2}--out=TEXT +out\/count +\w/m);
+  });
+
+  await t.step("a run, its folder relative to where it was started", async () => {
+    const { code, stderr } = await run();
+    assertEquals([code, stderr], [0, ""]);
+    assertEquals(read(`${folder}/out/count/metrics.jsonl`).split("\n").length, 4);
+  });
+
+  await t.step("errors that the user can mend are one line", async () => {
+    assertEquals(await run("--stepps=2"), {
+      code: 2,
+      stdout: "",
+      stderr: "error: Unknown flag --stepps: did you mean --steps? (--help lists all flags)\n",
+    });
+    const missing = await run("--file=nowhere.txt");
+    assertEquals(missing.code, 1);
+    assertMatch(missing.stderr, /^error: .*nowhere\.txt.*\n$/);
+  });
+
+  await t.step("a mistake in the program keeps its stack trace", async () => {
+    const { code, stderr } = await run("--bug");
+    assertEquals(code, 1);
+    assertMatch(stderr, /TypeError: Cannot read properties of null[\s\S]*count\.ts:17/);
+  });
+
+  await t.step("ctrl-C: exit code 130, whole lines", async () => {
+    const child = command("--steps=100000000").spawn();
+    const path = `${folder}/out/count/metrics.jsonl`;
+    const size = () => Deno.lstatSync(path).size; // there from the run before
+    for (let tries = 0; tries < 500; tries++) {
+      await new Promise((done) => setTimeout(done, 20));
+      if (size() > 1e6) break;
+    }
+    child.kill("SIGINT");
+    const { code } = await child.output();
+    assertEquals(code, 130);
+    const text = read(path);
+    assert(text.endsWith('"}\n'));
+    text.trim().split("\n").forEach((line, i) => assertEquals(JSON.parse(line).step, i + 1));
+  });
+
+  await Deno.remove(folder, { recursive: true });
+});
