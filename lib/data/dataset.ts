@@ -62,7 +62,7 @@ export class TensorDataset implements Dataset {
    */
   batch(rows: ArrayLike<number>): tf.Tensor[] {
     for (let i = 0; i < rows.length; i++) {
-      if (!(rows[i] >= 0 && rows[i] < this.length)) {
+      if (!(Number.isInteger(rows[i]) && rows[i] >= 0 && rows[i] < this.length)) {
         throw new RangeError(`Cannot take row ${rows[i]} of a data set of ${this.length} rows`);
       }
     }
