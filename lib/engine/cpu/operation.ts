@@ -1,0 +1,100 @@
+/** What the fused operations share: their place on tfjs's tape, and the dropout generator. */
+import { engine, type Tensor } from "@tensorflow/tfjs-core";
+import { torch } from "../../random.ts";
+import { alloc, heap, output, tensor } from "./index.ts";
+
+/** Gradients by input name, each computed only if it is asked for. */
+export type Gradients = Record<string, () => Tensor>;
+
+/**
+ * Runs an operation and puts it on the tape: tfjs's `customGrad`, except that a
+ * gradient that nobody needs (of the data, of a frozen weight) is not computed.
+ *
+ * @param inputs What the operation can be differentiated by.
+ * @param forward Computes the result; `save` keeps tensors for `backward`.
+ * @param backward The gradients of the inputs, given that of the result.
+ */
+export function operation(
+  inputs: Record<string, Tensor>,
+  forward: (save: (tensors: Tensor[]) => void) => Tensor,
+  backward: (dy: Tensor, saved: Tensor[]) => Gradients,
+): Tensor {
+  // customGrad is a wrapper of this method, which tfjs declares as private.
+  const tape = engine() as unknown as {
+    runKernelFunc(kernel: {
+      inputs: Record<string, Tensor>;
+      forwardFunc: (backend: unknown, save: (tensors: Tensor[]) => void) => Tensor;
+      backwardsFunc: (dy: Tensor, saved: Tensor[]) => Gradients;
+    }): Tensor[] | Tensor;
+  };
+  const result = tape.runKernelFunc({
+    inputs,
+    forwardFunc: (_, save) => forward(save),
+    backwardsFunc: backward,
+  });
+  return Array.isArray(result) ? result[0] : result;
+}
+
+/** A float32 tensor of a shape that `fill` computes, given its pointer. */
+export function computed(shape: number[], fill: (pointer: number) => void): Tensor {
+  const { info, pointer } = output(shape);
+  fill(pointer);
+  return tensor(info);
+}
+
+/** Whether all tensors are float32 and none is empty. */
+export function usable(...tensors: (Tensor | undefined)[]): boolean {
+  return tensors.every((t) => t === undefined || (t.dtype === "float32" && t.size > 0));
+}
+
+/** How many items take about 10 microseconds, if one takes `ns` nanoseconds. */
+export function grainOf(ns: number): number {
+  return Math.max(1, Math.round(10000 / ns));
+}
+
+// ---- dropout
+
+// The generator's state in the engine's memory while a kernel draws, and two
+// words by which the threads take turns.
+const STATE_BYTES = 625 * 4;
+let generator = 0;
+
+/** Arguments of a kernel that draws. */
+export interface Draws {
+  /** Pointer of the state: 624 words and the index. */
+  state: number;
+  /** (1 - p) * 2^53, rounded up: its high and low 32 bits. */
+  high: number;
+  low: number;
+  /** 1 / (1 - p), as PyTorch rounds it. */
+  factor: number;
+  /** Pointer of two words that are zero. */
+  turn: number;
+}
+
+/**
+ * Lets `kernel` draw dropout bits from the global torch generator, as
+ * `torch.dropoutMask` does: p must be between 0 and 1, both excluded.
+ */
+export function drawing(p: number, kernel: (draws: Draws) => void): void {
+  generator ||= alloc(STATE_BYTES + 16, "the generator's state");
+  const words = new Uint32Array(heap().memory.buffer, generator, 627);
+  words.set(torch.mt.state);
+  words[624] = torch.mt.index;
+  words[625] = words[626] = 0;
+  const limit = Math.ceil((1 - p) * 2 ** 53);
+  kernel({
+    state: generator,
+    high: Math.floor(limit / 2 ** 32),
+    low: limit % 2 ** 32,
+    factor: dropoutFactor(p),
+    turn: generator + STATE_BYTES,
+  });
+  torch.mt.state.set(words.subarray(0, 624));
+  torch.mt.index = words[624];
+}
+
+/** 1 / (1 - p) in float32, as PyTorch rounds it. */
+export function dropoutFactor(p: number): number {
+  return Math.fround(1 / Math.fround(1 - p));
+}
