@@ -22,7 +22,7 @@ export interface Dataset<Batch extends tf.Tensor[] = tf.Tensor[]> {
 export interface HostTensor {
   data: Float32Array | Int32Array | Uint8Array;
   shape: number[];
-  /** The type of the tensors made of it: by default float32 for a Float32Array, else int32. */
+  /** The type of the tensors made of it: by default float32 for a Float32Array or with a divisor, else int32. */
   dtype?: "float32" | "int32";
   /** What each value is divided by on the way to a float32 tensor: 255 for the bytes of images. */
   divisor?: number;
@@ -72,7 +72,8 @@ export class TensorDataset implements Dataset {
 
 function gather({ data, shape, dtype, divisor }: HostTensor, rows: ArrayLike<number>): tf.Tensor {
   const width = data.length / shape[0];
-  const type = dtype ?? (data instanceof Float32Array ? "float32" : "int32");
+  const isFloat = data instanceof Float32Array || divisor !== undefined;
+  const type = dtype ?? (isFloat ? "float32" : "int32");
   const out = new (type === "float32" ? Float32Array : Int32Array)(rows.length * width);
   for (let i = 0; i < rows.length; i++) {
     const start = rows[i] * width;
