@@ -139,13 +139,14 @@ export const main = program({
   // ---- train
   const losses: number[] = [];
   const steps = trainLoader.length;
+  const interval = Math.min(100, steps);
   for (let epoch = 0; epoch < num_epochs; epoch++) {
     let i = 0;
     for (const [images, labels] of trainLoader) {
       const loss = optimizer.step(() => F.nllLoss(model.forward(flatten(images)), labels));
       const step = epoch * steps + ++i;
-      if (run.logs(step, 100)) run.log(step, { loss: await item(loss) });
-      if (i % 100 !== 0) continue;
+      if (run.logs(step, interval)) run.log(step, { loss: await item(loss) });
+      if (i % interval !== 0) continue;
       losses.push(await item(loss));
       console.log(
         `Epoch [${epoch + 1}/${num_epochs}], Step [${i}/${steps}], Loss: ${
@@ -156,7 +157,7 @@ export const main = program({
   }
   const curve = lines({
     title: "Loss during training",
-    xLabel: "hundreds of steps",
+    xLabel: `steps x ${interval}`,
     yLabel: "cross-entropy",
     series: { "training loss": { x: losses.map((_, i) => i + 1), y: losses } },
   });
