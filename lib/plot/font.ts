@@ -1,0 +1,48 @@
+/** How wide a text is in a TrueType font: what a browser's canvas would measure, for placing labels without one. */
+
+export class Font {
+  #advances = new Map<number, number>(); // code point -> width in em
+  #other: number; // a character that the font lacks
+
+  /**
+   * Reads the tables that hold the widths (OpenType specification: head, hhea, hmtx, cmap format 12).
+   * @param bytes the .ttf file
+   */
+  constructor(bytes: Uint8Array) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const tables = new Map<string, number>(); // name -> offset
+    for (let i = 0; i < view.getUint16(4); i++) {
+      const entry = 12 + 16 * i;
+      const name = String.fromCharCode(...bytes.subarray(entry, entry + 4));
+      tables.set(name, view.getUint32(entry + 8));
+    }
+    const unitsPerEm = view.getUint16(tables.get("head")! + 18);
+    const longMetrics = view.getUint16(tables.get("hhea")! + 34);
+    const hmtx = tables.get("hmtx")!;
+    const advance = (glyph: number) =>
+      view.getUint16(hmtx + 4 * Math.min(glyph, longMetrics - 1)) / unitsPerEm;
+    this.#other = advance(0);
+    const cmap = tables.get("cmap")!;
+    for (let i = 0; i < view.getUint16(cmap + 2); i++) {
+      const map = cmap + view.getUint32(cmap + 8 + 8 * i);
+      if (view.getUint16(map) !== 12) continue;
+      for (let group = 0; group < view.getUint32(map + 12); group++) {
+        const at = map + 16 + 12 * group;
+        const first = view.getUint32(at), last = view.getUint32(at + 4);
+        const glyph = view.getUint32(at + 8);
+        for (let code = first; code <= last; code++) {
+          this.#advances.set(code, advance(glyph + code - first));
+        }
+      }
+    }
+  }
+
+  /** The width of `text` at `size` pixels, kerning left out. */
+  width(text: string, size: number): number {
+    let em = 0;
+    for (const char of text) {
+      em += this.#advances.get(char.codePointAt(0)!) ?? this.#other;
+    }
+    return em * size;
+  }
+}
