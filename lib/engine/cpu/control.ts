@@ -5,6 +5,7 @@ export type Kernel = (args: number, begin: number, end: number) => void;
 
 /** What a module of the engine exports, beside its kernels. */
 export interface ModuleExports {
+  constantsEnd(): number;
   setScratch(pointer: number): void;
   claimChunk(next: number, generation: number, count: number): number;
   openJob(next: number, generation: number): void;

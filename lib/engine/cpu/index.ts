@@ -40,7 +40,9 @@
 import { registerBackend, type Tensor, type TensorInfo } from "@tensorflow/tfjs-core";
 import { EngineBackend, type EngineType } from "./backend.ts";
 import { registerEngineKernels } from "./kernels.ts";
-import { EngineMemory, type MemoryStatistics } from "./memory.ts";
+import { registerFusedKernels } from "./ops.ts";
+import { EngineMemory, type MemoryStatistics, RESERVED } from "./memory.ts";
+import type { ModuleExports } from "./control.ts";
 import { Threads } from "./threads.ts";
 
 export { SCRATCH_BYTES } from "./control.ts";
@@ -90,12 +92,17 @@ export async function startEngine(
   const instance = new WebAssembly.Instance(module, {
     env: { memory: memory.memory },
   });
+  const { constantsEnd } = instance.exports as unknown as ModuleExports;
+  if (constantsEnd() > RESERVED) {
+    throw new Error("The module's constants reach into the allocator's memory");
+  }
   const threads = new Threads(module, instance, memory, count);
   const backend = new EngineBackend(memory);
   const info = { threads: count, relaxed };
   current = { memory, threads, backend, exports: instance.exports, info };
   registerBackend("engine", () => backend, 0);
   registerEngineKernels();
+  registerFusedKernels();
   return info;
 }
 
@@ -106,6 +113,11 @@ function read(name: string): Uint8Array<ArrayBuffer> {
 /** Resolves when all worker threads run; for tests and benchmarks. */
 export function threadsReady(): Promise<void> {
   return started().threads.whenReady();
+}
+
+/** Number of threads, the main thread included. */
+export function threadCount(): number {
+  return started().threads.count;
 }
 
 /** A block of `bytes` bytes, aligned to 64; the caller frees it. */

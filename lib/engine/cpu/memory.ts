@@ -14,6 +14,8 @@ const WASM_PAGE = 65536;
 const PAGE = 4096; // granularity of the large blocks
 const SLAB = 256 * 1024; // small blocks are cut from slabs of this size
 const SMALL = 32 * 1024; // largest small block
+/** Bytes at the start of the memory that belong to the module. */
+export const RESERVED = WASM_PAGE;
 const MAXIMUM = 65536; // WebAssembly pages: 4 GiB
 
 /** What the memory holds, in bytes. */
@@ -37,7 +39,8 @@ export class EngineMemory {
   u8!: Uint8Array;
   f64!: Float64Array;
 
-  #top = PAGE; // page 0 stays unused: pointer 0 means none
+  // The module's constants are below; and pointer 0 means none.
+  #top = RESERVED;
   #limit = 0; // bytes that the WebAssembly memory has
   #maximum: number; // bytes that it may have
   #sizes = new Map<number, number>(); // block in use -> its bytes

@@ -20,3 +20,8 @@ export function claimChunk(next: usize, generation: i32, count: i32): i32 {
 export function openJob(next: usize, generation: i32): void {
   atomic.store<u64>(next, <u64> <u32> generation << 32);
 }
+
+/** Where the module's constants end. */
+export function constantsEnd(): usize {
+  return __heap_base;
+}

@@ -1,0 +1,339 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import * as tf from "@tensorflow/tfjs";
+import { InputError } from "lib/errors.ts";
+import {
+  at,
+  heap,
+  output,
+  parallel,
+  startEngine,
+  statistics,
+  threadsReady,
+} from "lib/engine/cpu/index.ts";
+import { EngineMemory } from "lib/engine/cpu/memory.ts";
+import { matmul } from "lib/engine/cpu/matmul.ts";
+
+await startEngine({ threads: 4 });
+
+// A small generator, so that a failure can be repeated.
+let state = 1;
+function random(): number {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  return state / 2 ** 32;
+}
+function whole(low: number, high: number): number {
+  return low + Math.floor(random() * (high - low + 1));
+}
+function values(shape: number[], low = -2, high = 2): Float32Array {
+  return Float32Array.from(
+    { length: tf.util.sizeFromShape(shape) },
+    () => low + (high - low) * random(),
+  );
+}
+
+/** What `f` returns on a backend: values and shapes of its tensors. */
+async function on(backend: string, f: () => tf.Tensor | tf.Tensor[]) {
+  await tf.setBackend(backend);
+  const before = tf.memory().numTensors;
+  const results = [tf.tidy(() => f())].flat();
+  const out = results.map((t) => ({
+    shape: t.shape,
+    dtype: t.dtype,
+    values: [...t.dataSync()],
+  }));
+  results.forEach((t) => t.dispose());
+  assertEquals(tf.memory().numTensors, before, "tensors are left");
+  return out;
+}
+
+/** Checks that `f` gives the same on the engine as on tfjs's own backend. */
+async function same(name: string, f: () => tf.Tensor | tf.Tensor[], tolerance = 1e-6) {
+  const expected = await on("cpu", f), actual = await on("engine", f);
+  assertEquals(actual.length, expected.length, name);
+  expected.forEach((e, i) => {
+    const a = actual[i];
+    assertEquals(a.shape, e.shape, `${name}: shape`);
+    assertEquals(a.dtype, e.dtype, `${name}: dtype`);
+    for (let j = 0; j < e.values.length; j++) {
+      const x = a.values[j], y = e.values[j];
+      const close = Object.is(x, y) || x === y ||
+        Math.abs(x - y) <= tolerance * (1 + Math.abs(y));
+      assert(close, `${name}: element ${j} of [${e.shape}] is ${x}, not ${y}`);
+    }
+  });
+}
+
+const SPECIAL = [0, -0, 1, -1, NaN, Infinity, -Infinity, 1e-40, 3e38, -3e38, 88.8, -104, 1e-8, 20];
+
+Deno.test("unary operations equal tfjs's, special values included", async () => {
+  const names = [
+    "neg",
+    "abs",
+    "square",
+    "sqrt",
+    "rsqrt",
+    "reciprocal",
+    "relu",
+    "relu6",
+    "step",
+    "exp",
+    "log",
+    "sigmoid",
+    "tanh",
+  ] as const;
+  await threadsReady();
+  for (const name of names) {
+    for (const n of [0, 1, 2, 7, 8, 9, 31, 257, 40_003]) {
+      const x = values([n], -5, 5);
+      if (name === "log" || name === "sqrt" || name === "rsqrt") {
+        x.forEach((v, i) => x[i] = Math.abs(v));
+      }
+      await same(`${name} ${n}`, () => tf[name](tf.tensor(x, [n])), 2e-7);
+    }
+    if (name === "rsqrt") continue; // tfjs and IEEE differ at -0
+    const x = SPECIAL;
+    await same(`${name} special`, () => tf[name](tf.tensor1d(x)), 2e-7);
+  }
+});
+
+Deno.test("binary operations broadcast as tfjs's", async () => {
+  const names = ["add", "sub", "mul", "div", "maximum", "minimum", "squaredDifference"] as const;
+  const shapes: [number[], number[]][] = [
+    [[5], [5]],
+    [[3, 5], [5]],
+    [[5], [3, 5]],
+    [[3, 5], [3, 1]],
+    [[3, 1], [1, 5]],
+    [[], [4, 3]],
+    [[4, 3], []],
+    [[2, 3, 4], [3, 1]],
+    [[2, 1, 4], [2, 3, 1]],
+    [[0, 3], [3]],
+    [[1], [1]],
+    [[2, 3, 4, 5], [1, 3, 1, 5]],
+    [[2, 3, 1, 5], [2, 3, 4, 5]],
+    [[129, 257], [257]],
+    [[129, 257], [129, 1]],
+    [[2, 3, 2, 3, 2], [1, 3, 1, 3, 1]],
+    [[41, 1, 1000], [1, 1, 1000]],
+  ];
+  for (const name of names) {
+    for (const [a, b] of shapes) {
+      const x = values(a), y = values(b, 0.5, 2);
+      await same(`${name} [${a}] [${b}]`, () => tf.tensor(x, a)[name](tf.tensor(y, b)));
+    }
+    const pairs = SPECIAL.flatMap((p) => SPECIAL.map((q) => [p, q]));
+    await same(
+      `${name} special`,
+      () => tf.tensor1d(pairs.map((p) => p[0]))[name](tf.tensor1d(pairs.map((p) => p[1]))),
+    );
+  }
+});
+
+Deno.test("matMul equals tfjs's for all transpositions and awkward sizes", async () => {
+  const sizes = [
+    [1, 1, 1],
+    [7, 17, 5],
+    [13, 65, 30],
+    [6, 8, 16],
+    [5, 9, 1],
+    [1, 33, 70],
+    [2, 64, 300],
+    [4, 31, 18],
+    [97, 51, 33],
+    [64, 64, 64],
+    [130, 70, 129],
+    [48, 144, 600],
+    [3, 1000, 5],
+    [200, 9, 260],
+  ];
+  for (const [m, n, k] of sizes) {
+    for (const [ta, tb] of [[false, false], [true, false], [false, true], [true, true]]) {
+      const a = values([m * k]), b = values([k * n]);
+      await same(`${m} x ${n} x ${k} ${ta} ${tb}`, () =>
+        tf.matMul(
+          tf.tensor(a, ta ? [k, m] : [m, k]),
+          tf.tensor(b, tb ? [n, k] : [k, n]),
+          ta,
+          tb,
+        ), 2e-7 * (k + 20));
+    }
+  }
+  for (const [p, q] of [[[3], [3]], [[2, 3], [2, 3]], [[1], [4]], [[4], [1]], [[70], [70]]]) {
+    for (const [ta, tb] of [[false, false], [true, false], [false, true]]) {
+      const m = 19, n = 21, k = 10;
+      const a = values([...p, m * k]), b = values([...q, k * n]);
+      await same(`batch [${p}] [${q}] ${ta} ${tb}`, () =>
+        tf.matMul(
+          tf.tensor(a, [...p, ...ta ? [k, m] : [m, k]]),
+          tf.tensor(b, [...q, ...tb ? [n, k] : [k, n]]),
+          ta,
+          tb,
+        ), 2e-7 * (k + 20));
+    }
+  }
+  for (const activation of ["linear", "relu", "sigmoid", "elu"] as const) {
+    for (const m of [1, 5, 50]) {
+      const k = 20, a = values([m, 20]), b = values([20, 35]), bias = values([35]);
+      await same(`fused ${activation} ${m}`, () =>
+        tf.fused.matMul({
+          a: tf.tensor(a, [m, 20]),
+          b: tf.tensor(b, [20, 35]),
+          bias: tf.tensor1d(bias),
+          activation,
+        }), 2e-7 * (k + 20));
+    }
+  }
+  const a = values([6 * 9]);
+  a[10] = NaN;
+  a[30] = Infinity;
+  await same("NaN and infinity", () => tf.matMul(tf.tensor(a, [6, 9]), tf.ones([9, 11])));
+});
+
+Deno.test("reductions equal tfjs's", async () => {
+  const shapes = [[1], [7], [0], [3, 5], [5, 1], [2, 3, 4], [300, 70], [3, 5000], [50_001], [
+    2,
+    200,
+    33,
+  ], [1, 8, 1, 9]];
+  for (const shape of shapes) {
+    const x = values(shape);
+    const axes: (number[] | undefined)[] = [undefined, [0], [shape.length - 1], [-1]];
+    if (shape.length > 2) axes.push([0, 1], [1, 2], [0, 2], [1]);
+    for (const axis of axes) {
+      for (const keep of [false, true]) {
+        for (const name of ["sum", "mean", "max", "min"] as const) {
+          if (shape[0] === 0 && name !== "sum") continue;
+          await same(
+            `${name} [${shape}] over ${axis}`,
+            () => tf.tensor(x, shape)[name](axis, keep),
+            1e-5,
+          );
+        }
+      }
+    }
+  }
+  await same("NaN", () => {
+    const x = tf.tensor1d([1, NaN, 3, 4, 5, 6, 7, 8, 9, 10]);
+    return [x.max(), x.min(), x.sum()];
+  });
+});
+
+Deno.test("copies equal tfjs's: transpose, slice, concat, stack, split, tile", async () => {
+  const perms: [number[], number[]][] = [
+    [[3, 5], [1, 0]],
+    [[1, 5], [1, 0]],
+    [[70, 33], [1, 0]],
+    [[2, 3, 4], [0, 2, 1]],
+    [[2, 3, 4], [2, 0, 1]],
+    [[2, 3, 4], [2, 1, 0]],
+    [[2, 3, 4], [1, 0, 2]],
+    [[2, 5, 3, 4], [0, 2, 1, 3]],
+    [[2, 5, 3, 4], [0, 2, 3, 1]],
+    [[2, 5, 3, 4], [3, 1, 2, 0]],
+    [[2, 3, 2, 3, 2], [4, 2, 0, 3, 1]],
+    [[0, 4], [1, 0]],
+    [[9, 40, 41], [0, 2, 1]],
+    [[6], [0]],
+  ];
+  for (const [shape, perm] of perms) {
+    const x = values(shape);
+    for (const dtype of ["float32", "int32", "bool"] as const) {
+      await same(
+        `transpose [${shape}] [${perm}] ${dtype}`,
+        () => tf.cast(tf.tensor(x, shape), dtype).transpose(perm),
+      );
+    }
+  }
+  const x = values([4, 5, 6]);
+  await same("slices", () => {
+    const t = tf.tensor(x, [4, 5, 6]);
+    return [
+      t.slice([1, 2, 3], [2, 3, 2]),
+      t.slice([1], [2]),
+      t.slice([0, 1], [-1, 2]),
+      t.slice([0, 0, 5]),
+      t.slice([2, 0, 0], [0, 5, 6]),
+    ];
+  });
+  await same("concat", () => {
+    const t = tf.tensor(x, [4, 5, 6]);
+    return [0, 1, 2].flatMap((axis) => [
+      tf.concat([t, t.slice([0, 0, 0], [4, 5, 6]), t.mul(2)], axis),
+      tf.concat([t.toInt(), t.toInt()], axis),
+      tf.concat([t.greater(0), t.less(0)], axis),
+      tf.stack([t, t.add(1)], axis),
+      ...tf.split(t, axis === 1 ? [1, 4] : 2, axis),
+      ...tf.unstack(t, axis),
+      t.reverse(axis),
+      t.cumsum(axis),
+    ]);
+  });
+  await same("tile", () => {
+    const t = tf.tensor(x, [4, 5, 6]);
+    return [
+      t.tile([1, 2, 1]),
+      t.tile([2, 1, 3]),
+      tf.tensor1d([1, 2, 3]).tile([2]),
+      tf.ones([1, 3]).broadcastTo([4, 3]),
+      tf.scalar(2).broadcastTo([2, 3]),
+      t.pad([[1, 0], [0, 2], [0, 0]]),
+    ];
+  });
+  await same("fill", () => [
+    tf.fill([3, 100], 2.5),
+    tf.fill([3], 7, "int32"),
+    tf.zeros([2, 3]),
+    tf.ones([5], "bool"),
+    tf.zerosLike(tf.ones([300])),
+    tf.onesLike(tf.tensor1d([1, 2], "int32")),
+    tf.fill([1000], NaN),
+  ]);
+  await same("casts", () => {
+    const t = tf.tensor(x, [120]);
+    return [
+      t.toInt(),
+      t.toInt().toFloat(),
+      t.toBool(),
+      t.toBool().toFloat(),
+      t.toBool().toInt(),
+      tf.addN([t, t, t]),
+      tf.addN([t]),
+      tf.where(t.greater(0), t, t.neg()),
+      tf.where(t.greater(0), t, tf.scalar(0)),
+    ];
+  });
+});
+
+Deno.test("gather and its gradient equal tfjs's", async () => {
+  const x = values([9, 5]);
+  const ids = [0, 8, 3, 3, 1, 0, 8];
+  await same("gather", () => {
+    const t = tf.tensor(x, [9, 5]), i = tf.tensor1d(ids, "int32");
+    const grad = tf.grad((t: tf.Tensor) => tf.gather(t, i).square().sum())(t);
+    return [
+      tf.gather(t, i),
+      tf.gather(t, tf.tensor1d([4, 0], "int32"), 1),
+      tf.gather(t, i.slice(1).reshape([2, 3])),
+      grad,
+      tf.unsortedSegmentSum(tf.gather(t, i), i, 9),
+    ];
+  });
+  await tf.setBackend("engine");
+  assertThrows(() => tf.gather(tf.ones([3, 2]), tf.tensor1d([3], "int32")), RangeError, "index 3");
+});
+
+Deno.test("gradients through many operations equal tfjs's", async () => {
+  const x = values([6, 4, 8]), w = values([8, 8]), g = values([8]);
+  await same("gradients", () => {
+    const f = (x: tf.Tensor, w: tf.Tensor, g: tf.Tensor) => {
+      const h = tf.matMul(x.reshape([24, 8]), w).reshape([6, 4, 8]).mul(g).add(x);
+      const mean = h.mean(-1, true), v = h.sub(mean).square().mean(-1, true);
+      const n = h.sub(mean).div(v.add(1e-5).sqrt());
+      const s = tf.softmax(tf.matMul(n, n, false, true), -1);
+      const y = tf.matMul(s, n).transpose([1, 0, 2]).tanh().relu();
+      return tf.concat([y, y.slice([0, 1], [4, 2])], 1).sigmoid().log().sum() as tf.Scalar;
+    };
+    return tf.grads(f)([tf.tensor(x, [6, 4, 8]), tf.tensor(w, [8, 8]), tf.tensor1d(g)]);
+  }, 2e-5);
+});
