@@ -287,9 +287,10 @@ function helpText<D extends Defaults, C extends Choices<D>>(
   } catch {
     // Not from a file: no comments.
   }
+  // The header comment of the script, up to what it suggests to run and to try.
   const summary = /\/\*\*([\s\S]*?)\*\//.exec(source)?.[1]
     .split("\n").map((line) => line.replace(/^\s*\* ?/, "").trimEnd()).join("\n").trim()
-    .split("\n\n")[0];
+    .split(/\n(?=\n|Run:|Try:)/)[0];
   const own = describeFlags(spec as Flags<Defaults>, defaultComments(source));
   return [
     `Usage: deno run -A ${script} [--FLAG=VALUE ...]`,
