@@ -1,0 +1,52 @@
+/** Dropout with PyTorch's mask: drawn on the host, sent as one bit an element. */
+import * as tf from "@tensorflow/tfjs-core";
+import * as F from "../../functional.ts";
+import { torch } from "../../random.ts";
+import { differentiable, empty, f32, launch, read, u32, write } from "./launch.ts";
+
+type Tensor = tf.Tensor;
+
+const threads = 256;
+
+/** The mask that `torch.dropoutMask(n, p)` draws, as bits: 1 where an element is kept, 32 to a word. */
+export function dropoutBits(n: number, p: number): Tensor {
+  const words = new Int32Array(Math.ceil(n / 32));
+  const block = 32 * 1024; // values at a time
+  for (let start = 0; start < n; start += block) {
+    const mask = torch.dropoutMask(Math.min(block, n - start), p);
+    for (let j = 0; j < mask.length; j++) {
+      if (mask[j] !== 0) words[(start + j) >>> 5] |= 1 << (j & 31);
+    }
+  }
+  return tf.tensor1d(words, "int32");
+}
+
+/** What a kept element is multiplied by, rounded as PyTorch rounds it. */
+export function dropoutScale(p: number): number {
+  return p === 1 ? 0 : Math.fround(1 / Math.fround(1 - p));
+}
+
+/** See lib/functional.ts. */
+export function dropout(x: Tensor, p = 0.5, training = true): Tensor {
+  if (!training || p === 0) return x;
+  if (x.size === 0 || x.dtype !== "float32") return F.dropout.reference(x, p, training);
+  return differentiable({ x }, (save) => {
+    const bits = dropoutBits(x.size, p);
+    save([bits]);
+    return apply(x, bits, p);
+  }, (dy, [bits]) => ({ x: () => apply(dy, bits, p) }));
+}
+
+function apply(x: Tensor, bits: Tensor, p: number): Tensor {
+  const y = empty(x.shape);
+  launch({
+    name: "dropout",
+    buffers: { x: read(x), bits: read(bits, "u32"), y: write(y) },
+    uniforms: { size: u32(x.size), scale: f32(dropoutScale(p)) },
+    threads,
+    groups: Math.ceil(x.size / threads),
+    body: () =>
+      `if (i < u.size) { y[i] = x[i] * select(0.0, u.scale, ((bits[i / 32u] >> (i % 32u)) & 1u) == 1u); }`,
+  });
+  return y;
+}

@@ -1,0 +1,30 @@
+/** Registers our WebGPU kernels: the fused operations, and repaired kernels of tfjs. */
+import { registerKernels } from "../registry.ts";
+import { gelu, relu } from "./activation.ts";
+import { scaledDotProductAttention } from "./attention.ts";
+import { dropout } from "./dropout.ts";
+import { embedding } from "./embedding.ts";
+import { linear } from "./linear.ts";
+import { crossEntropy } from "./loss.ts";
+import { layerNorm, rmsNorm } from "./norm.ts";
+import { adamUpdate, clipGradients, sgdUpdate } from "./optim.ts";
+import { repairKernels } from "./repairs.ts";
+import { logSoftmax, softmax } from "./softmax.ts";
+
+registerKernels("webgpu", {
+  adamUpdate,
+  clipGradients,
+  crossEntropy,
+  dropout,
+  embedding,
+  gelu,
+  layerNorm,
+  linear,
+  logSoftmax,
+  relu,
+  rmsNorm,
+  scaledDotProductAttention,
+  sgdUpdate,
+  softmax,
+});
+repairKernels();

@@ -1,0 +1,222 @@
+/**
+ * Launching our own kernels beside tfjs's: several outputs, tensors that change in place, and a gradient of our own.
+ * tfjs's `runWebGPUProgram` has one output and read-only inputs. It works on fields that tfjs calls private, which is
+ * why its version is pinned.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { Backend } from "./backend.ts";
+
+type Tensor = tf.Tensor;
+type Info = tf.TensorInfo;
+type WgslType = "f32" | "i32" | "u32" | "vec4f";
+
+/** A tensor as a kernel sees it. */
+interface Binding {
+  tensor: Info;
+  type: WgslType;
+  access: "read" | "read_write";
+}
+
+/** A number that a kernel gets with each launch. */
+interface Uniform {
+  type: WgslType;
+  value: number;
+}
+
+const wgslType = (t: Info): WgslType => t.dtype === "float32" ? "f32" : "i32";
+
+/** A tensor that a kernel reads; booleans are i32, as tfjs stores them. */
+export const read = (tensor: Info, type = wgslType(tensor)): Binding => ({
+  tensor,
+  type,
+  access: "read",
+});
+/** A tensor that a kernel writes, or changes in place. */
+export const write = (tensor: Info, type = wgslType(tensor)): Binding => ({
+  tensor,
+  type,
+  access: "read_write",
+});
+export const u32 = (value: number): Uniform => ({ type: "u32", value });
+export const f32 = (value: number): Uniform => ({ type: "f32", value });
+
+/** A kernel and what it works on. */
+export interface Launch {
+  /** The operation, for error messages. */
+  name: string;
+  /** All that `globals` and `body` depend on beside the names and types of the buffers and uniforms. */
+  variant?: string;
+  /** Tensors by the names that the kernel calls them. An empty tensor cannot be bound. */
+  buffers: Record<string, Binding>;
+  /** Numbers by name; the kernel reads them as `u.name`. */
+  uniforms?: Record<string, Uniform>;
+  /** Threads in a workgroup: at most 256, which every adapter offers. */
+  threads: number;
+  /** How many workgroups. There may be a few more: the kernel returns if `group` is too large. */
+  groups: number;
+  /** WGSL at the level of the module: functions, workgroup memory. */
+  globals?: () => string;
+  /** WGSL of the kernel: `group` is the workgroup, `t` the thread in it, `i` the thread in all. */
+  body: () => string;
+}
+
+interface Internals {
+  commandQueueOwnedIds: WeakSet<object>;
+  uniformPendingDisposal: GPUBuffer[];
+  commandEncoder: GPUCommandEncoder;
+  computePassEncoder: GPUComputePassEncoder | null;
+  dispatchCountInPass: number;
+}
+
+const pipelines = new WeakMap<GPUDevice, Map<string, GPUComputePipeline>>();
+
+/** The backend, while it is the active one. */
+export function backend(): Backend {
+  return tf.engine().backend as Backend;
+}
+
+/** How many tensors one kernel may use, at most 32. */
+export function maxBuffers(): number {
+  return Math.min(backend().device.limits.maxStorageBuffersPerShaderStage, 32);
+}
+
+/** A tensor for a kernel to write. */
+export function empty(shape: number[], dtype: "float32" | "int32" = "float32"): Tensor {
+  return tf.engine().makeTensorFromTensorInfo(backend().makeTensorInfo(shape, dtype), backend());
+}
+
+/** Records a kernel; it runs with the next ones, at the latest when a value is read. */
+export function launch(kernel: Launch): void {
+  const gpu = backend();
+  gpu.launching(kernel.name, () => {
+    const bindings = Object.values(kernel.buffers);
+    for (const { tensor } of bindings) gpu.uploadToGPU(tensor.dataId);
+    for (const { tensor, access } of bindings) {
+      if (access === "read_write") gpu.changed(tensor.dataId);
+    }
+    const resources: GPUBuffer[] = bindings.map(({ tensor }) =>
+      gpu.tensorMap.get(tensor.dataId)!.resource as GPUBuffer
+    );
+    const internals = gpu as unknown as Internals;
+    const uniforms = Object.values(kernel.uniforms ?? {});
+    if (uniforms.length) {
+      const buffer = uniformBuffer(gpu, uniforms);
+      resources.push(buffer);
+      internals.uniformPendingDisposal.push(buffer);
+    }
+    const pipeline = pipelineOf(gpu.device, kernel);
+    const bindGroup = gpu.device.createBindGroup({
+      layout: pipeline.getBindGroupLayout(0),
+      entries: resources.map((buffer, binding) => ({ binding, resource: { buffer } })),
+    });
+    for (const { tensor } of bindings) internals.commandQueueOwnedIds.add(tensor.dataId);
+    gpu.ensureCommandEncoderReady();
+    internals.computePassEncoder ??= internals.commandEncoder.beginComputePass();
+    internals.computePassEncoder.setPipeline(pipeline);
+    internals.computePassEncoder.setBindGroup(0, bindGroup);
+    const limit = gpu.device.limits.maxComputeWorkgroupsPerDimension;
+    const x = Math.min(kernel.groups, limit);
+    internals.computePassEncoder.dispatchWorkgroups(x, Math.ceil(kernel.groups / x));
+    gpu.dispatches++;
+    if (
+      ++internals.dispatchCountInPass >= tf.env().getNumber("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE")
+    ) {
+      gpu.endComputePassEncoder();
+      gpu.submitQueue();
+    }
+  });
+}
+
+function uniformBuffer(gpu: Backend, uniforms: Uniform[]): GPUBuffer {
+  const data = new DataView(new ArrayBuffer(4 * uniforms.length));
+  uniforms.forEach(({ type, value }, i) => {
+    if (type === "f32") data.setFloat32(4 * i, value, true);
+    else data.setUint32(4 * i, value, true); // also two's complement for i32
+  });
+  const buffer = gpu.bufferManager.acquireBuffer(
+    data.byteLength,
+    GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+  );
+  gpu.queue.writeBuffer(buffer, 0, data.buffer);
+  return buffer;
+}
+
+function pipelineOf(device: GPUDevice, kernel: Launch): GPUComputePipeline {
+  let cache = pipelines.get(device);
+  if (!cache) pipelines.set(device, cache = new Map());
+  const { name, variant = "", buffers, uniforms = {}, threads } = kernel;
+  const signature = Object.entries(buffers).map(([name, b]) => `${name}:${b.type}:${b.access}`);
+  const key = `${name}|${variant}|${threads}|${signature}|${Object.keys(uniforms)}`;
+  let pipeline = cache.get(key);
+  if (!pipeline) {
+    const module = device.createShaderModule({ label: name, code: source(kernel) });
+    pipeline = device.createComputePipeline({
+      label: name,
+      layout: "auto",
+      compute: { module, entryPoint: "main" },
+    });
+    cache.set(key, pipeline);
+  }
+  return pipeline;
+}
+
+function source({ buffers, uniforms = {}, threads, globals, body }: Launch): string {
+  const bindings = Object.entries(buffers).map(([name, { type, access }], i) =>
+    `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${type}>;`
+  );
+  const fields = Object.entries(uniforms).map(([name, { type }]) => `${name}: ${type},`);
+  return `
+${bindings.join("\n")}
+${
+    fields.length
+      ? `struct Uniforms { ${fields.join(" ")} }
+@group(0) @binding(${bindings.length}) var<uniform> u: Uniforms;`
+      : ""
+  }
+${globals?.() ?? ""}
+@compute @workgroup_size(${threads})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) t: u32,
+) {
+  let group = workgroup.y * workgroups.x + workgroup.x;
+  let i = group * ${threads}u + t;
+${body()}
+}`;
+}
+
+/** Lines of WGSL for 0 to n - 1, which a loop would leave in slow indexed registers. */
+export function unroll(n: number, line: (i: number) => string): string {
+  return Array.from({ length: n }, (_, i) => line(i)).join("\n");
+}
+
+/** Gradients by input, each computed when it is asked for. */
+type Gradients = Record<string, () => Tensor>;
+
+/**
+ * An operation with its own gradient, as tf.customGrad, but inputs have names, and the gradient of an input that nobody
+ * needs is not computed.
+ *
+ * @param inputs The float32 tensors that the result depends on.
+ * @param forward Computes the result, and names the tensors that the gradient needs with `save`.
+ * @param backward Gradients for the gradient of the result and the saved tensors.
+ */
+export function differentiable(
+  inputs: Record<string, Tensor>,
+  forward: (save: (tensors: Tensor[]) => void) => Tensor,
+  backward: (dy: Tensor, saved: Tensor[]) => Gradients,
+): Tensor {
+  const engine = tf.engine() as unknown as {
+    runKernelFunc(params: {
+      inputs: Record<string, Tensor>;
+      forwardFunc: (backend: unknown, save: (tensors: Tensor[]) => void) => Tensor;
+      backwardsFunc: (dy: Tensor, saved: Tensor[]) => Gradients;
+    }): Tensor;
+  };
+  return engine.runKernelFunc({
+    inputs,
+    forwardFunc: (_, save) => forward(save),
+    backwardsFunc: backward,
+  });
+}

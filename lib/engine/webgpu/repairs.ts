@@ -1,0 +1,128 @@
+/** tfjs kernels of its WebGPU backend that fail, replaced under their own names. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { Backend } from "./backend.ts";
+import { launch, maxBuffers, read, u32, write } from "./launch.ts";
+
+type Info = tf.TensorInfo;
+
+const size = (t: Info) => tf.util.sizeFromShape(t.shape);
+const output = (backend: Backend, shape: number[], dtype: tf.DataType) =>
+  backend.makeTensorInfo(shape, dtype);
+
+/** Replaces a kernel of tfjs; the new one gets the old one to fall back on. */
+function replace(name: string, make: (old: tf.KernelFunc) => tf.KernelFunc): void {
+  const old = tf.getKernel(name, "webgpu");
+  tf.unregisterKernel(name, "webgpu");
+  tf.registerKernel({ ...old, kernelFunc: make(old.kernelFunc) });
+}
+
+/** Puts the repaired kernels in the place of tfjs's. */
+export function repairKernels(): void {
+  replace("AddN", addN);
+  replace("Cumsum", (old) => cumulate("Cumsum", old));
+  replace("Cumprod", (old) => cumulate("Cumprod", old));
+  for (const name of ["ArgMax", "ArgMin"]) replace(name, scalarOfVector);
+}
+
+/** tfjs binds all terms at once, which fails with more than 7 where the adapter allows 8 tensors to a kernel. */
+function addN(old: tf.KernelFunc): tf.KernelFunc {
+  return (params) => {
+    const terms = params.inputs as unknown as Info[];
+    const backend = params.backend as Backend;
+    const [{ shape, dtype }] = terms;
+    const alike = terms.every((t) => t.dtype === dtype && tf.util.arraysEqual(t.shape, shape));
+    if (!alike || terms.length < 8 || size(terms[0]) === 0 || dtype === "complex64") {
+      return old(params);
+    }
+    const sum = output(backend, shape, dtype);
+    for (let done = 0; done < terms.length;) {
+      const first = done === 0;
+      const chunk = terms.slice(done, done += maxBuffers() - 1);
+      launch({
+        name: "AddN",
+        variant: `${chunk.length} ${first}`,
+        buffers: {
+          ...Object.fromEntries(chunk.map((t, j) => [`term${j}`, read(t)])),
+          sum: write(sum),
+        },
+        uniforms: { size: u32(size(sum)) },
+        threads: 256,
+        groups: Math.ceil(size(sum) / 256),
+        body: () => `
+  if (i < u.size) { sum[i] = ${first ? "" : "sum[i] + "}${
+          chunk.map((_, j) => `term${j}[i]`).join(" + ")
+        }; }`,
+      });
+    }
+    return sum;
+  };
+}
+
+/**
+ * Running sums or products along an axis: a workgroup takes a line of the tensor 256 elements at a time and scans them
+ * in workgroup memory. tfjs makes a kernel for each power of two up to the length, and fails for long rows.
+ */
+function cumulate(name: "Cumsum" | "Cumprod", old: tf.KernelFunc): tf.KernelFunc {
+  const operator = name === "Cumsum" ? "+" : "*";
+  return (params) => {
+    const { x } = params.inputs as { x: Info };
+    const backend = params.backend as Backend;
+    if (size(x) === 0 || x.shape.length === 0 || (x.dtype !== "float32" && x.dtype !== "int32")) {
+      return old(params);
+    }
+    const attrs = params.attrs as unknown as { axis: number; exclusive: boolean; reverse: boolean };
+    const [axis] = tf.util.parseAxisParam(attrs.axis, x.shape);
+    const length = x.shape[axis];
+    const inner = tf.util.sizeFromShape(x.shape.slice(axis + 1));
+    const lines = size(x) / length;
+    const type = x.dtype === "float32" ? "f32" : "i32";
+    const unit = `${type}(${name === "Cumsum" ? 0 : 1})`;
+    const y = output(backend, x.shape, x.dtype);
+    launch({
+      name,
+      variant: `${attrs.exclusive} ${attrs.reverse}`,
+      buffers: { x: read(x), y: write(y) },
+      uniforms: { length: u32(length), inner: u32(inner), lines: u32(lines) },
+      threads: 256,
+      groups: lines,
+      globals: () => `var<workgroup> values: array<${type}, 256>;`,
+      body: () => `
+  if (group >= u.lines) { return; }
+  let first = (group / u.inner) * u.length * u.inner + group % u.inner;
+  var before = ${unit}; // of all earlier blocks
+  for (var start = 0u; start < u.length; start += 256u) {
+    let place = start + t;
+    let at = first + ${attrs.reverse ? "(u.length - 1u - place)" : "place"} * u.inner;
+    var own = ${unit};
+    if (place < u.length) { own = x[at]; }
+    values[t] = own;
+    workgroupBarrier();
+    for (var width = 1u; width < 256u; width = width * 2u) {
+      var other = ${unit};
+      if (t >= width) { other = values[t - width]; }
+      workgroupBarrier();
+      values[t] = values[t] ${operator} other;
+      workgroupBarrier();
+    }
+    ${
+        attrs.exclusive
+          ? `var result = before; if (t > 0u) { result = before ${operator} values[t - 1u]; }`
+          : `let result = before ${operator} values[t];`
+      }
+    if (place < u.length) { y[at] = result; }
+    before = before ${operator} values[255];
+    workgroupBarrier();
+  }`,
+    });
+    return y;
+  };
+}
+
+/** tfjs gives the index of the largest element of a vector the shape [1] instead of []. */
+function scalarOfVector(old: tf.KernelFunc): tf.KernelFunc {
+  return (params) => {
+    const result = old(params) as Info;
+    const { x } = params.inputs as { x: Info };
+    return x.shape.length === 1 ? { ...result, shape: [] } : result;
+  };
+}

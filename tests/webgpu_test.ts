@@ -1,0 +1,224 @@
+/** The WebGPU kernels against the formulas of lib/functional.ts and lib/optim.ts on tfjs's plain backend. */
+import { assert, assertEquals } from "@std/assert";
+import * as tf from "@tensorflow/tfjs";
+import { startWebGPU } from "lib/engine/webgpu/device.ts";
+import * as F from "lib/functional.ts";
+import { torch, TorchGenerator } from "lib/random.ts";
+import type { Tensor } from "lib/tensor.ts";
+import { assertClose } from "./compare.ts";
+import { hasAdapter } from "./devices.ts";
+
+/** A test that needs an adapter; without one it is left out, and its name says so. */
+function gpuTest(name: string, fn: () => Promise<void>) {
+  Deno.test({
+    name: `webgpu: ${name}${hasAdapter ? "" : " (ignored: no WebGPU adapter)"}`,
+    ignore: !hasAdapter,
+    fn,
+  });
+}
+
+const generator = new TorchGenerator(7);
+/** Normal numbers, as a tensor on the active backend each time it is called. */
+function normal(...shape: number[]) {
+  const numbers = generator.randn(tf.util.sizeFromShape(shape));
+  return () => tf.tensor(numbers, shape);
+}
+function integers(high: number, ...shape: number[]) {
+  const numbers = generator.randint(tf.util.sizeFromShape(shape), 0, high);
+  return () => tf.tensor(numbers, shape, "int32");
+}
+function booleans(...shape: number[]) {
+  const numbers = generator.randint(tf.util.sizeFromShape(shape), 0, 2);
+  return () => tf.tensor(numbers, shape, "bool");
+}
+
+/** Starts WebGPU; small tensors go to the GPU too, or the tests would test tfjs's cpu backend. */
+async function gpu() {
+  await startWebGPU({ fallback: true });
+  tf.env().set("WEBGPU_CPU_FORWARD", false);
+}
+
+async function data(tensors: Tensor[]): Promise<Float32Array[]> {
+  return await Promise.all(tensors.map(async (t) => new Float32Array(await t.data())));
+}
+
+type Case = { inputs: (() => Tensor)[]; f: (...inputs: Tensor[]) => Tensor; tolerance?: number };
+
+/** Value and gradients of `f` on WebGPU against those on the plain backend, where the formulas run. */
+async function assertSame({ inputs, f, tolerance = 2e-6 }: Case) {
+  let upstream: Float32Array | undefined;
+  const run = async () => {
+    torch.manualSeed(3);
+    const tensors = inputs.map((make) => make());
+    const y = f(...tensors);
+    upstream ??= generator.randn(y.size);
+    torch.manualSeed(3);
+    const { grads, value } = tf.tidy(() => {
+      const dy = tf.tensor(upstream!, y.shape);
+      return tf.valueAndGrads(f)(tensors, dy);
+    });
+    const results = await data([y, value, ...grads]);
+    tf.dispose([y, value, ...grads, ...tensors]);
+    return { shape: y.shape, results };
+  };
+  await tf.setBackend("cpu");
+  const expected = await run();
+  await gpu();
+  const actual = await run();
+  assertEquals(actual.shape, expected.shape);
+  const names = ["value", "value under the tape", ...inputs.map((_, i) => `gradient ${i}`)];
+  names.forEach((what, i) => {
+    const largest = expected.results[i].reduce((m, x) => Math.max(m, Math.abs(x) || 0), 1);
+    assertClose(actual.results[i], expected.results[i], { absolute: tolerance * largest, what });
+  });
+}
+
+// ---- layers
+
+gpuTest("linear agrees with its formula", async () => {
+  for (const [N, features, out] of [[1, 1, 1], [300, 48, 17], [5000, 5, 2], [131, 67, 130]]) {
+    const x = normal(N, features), w = normal(out, features), b = normal(out);
+    await assertSame({ inputs: [x, w, b], f: F.linear, tolerance: 5e-6 });
+  }
+  const x = normal(2, 3, 5), w = normal(4, 5);
+  await assertSame({ inputs: [x, w], f: (x, w) => F.linear(x, w) });
+});
+
+gpuTest("embedding agrees with its formula", async () => {
+  for (const [V, C, ...ids] of [[1, 1, 1], [65, 48, 2, 333], [7, 301, 13], [5, 70, 1025]]) {
+    const make = integers(V, ...ids);
+    await assertSame({ inputs: [normal(V, C)], f: (w) => F.embedding(make(), w) });
+  }
+});
+
+gpuTest("layerNorm and rmsNorm agree with their formulas", async () => {
+  for (const shape of [[1, 1], [2, 3, 5], [37, 48], [9, 257], [3, 1031], [70001, 3]]) {
+    const C = shape.at(-1)!, x = normal(...shape), w = normal(C), b = normal(C);
+    const tolerance = C < 5 ? 2e-4 : 1e-5; // of 1 to 3 values, some are almost equal
+    await assertSame({ inputs: [x, w, b], f: (x, w, b) => F.layerNorm(x, w, b), tolerance });
+    if (shape.length === 1) continue;
+    await assertSame({ inputs: [x, w], f: (x, w) => F.layerNorm(x, w), tolerance });
+    await assertSame({ inputs: [x, w], f: (x, w) => F.rmsNorm(x, w), tolerance });
+    await assertSame({ inputs: [x], f: (x) => F.rmsNorm(x), tolerance });
+  }
+  await assertSame({ inputs: [normal(3, 8)], f: (x) => F.layerNorm(x, undefined, undefined, 0.1) });
+  await assertSame({
+    inputs: [normal(3, 8), normal(8)],
+    f: (x, b) => F.layerNorm(x, undefined, b),
+  });
+});
+
+gpuTest("dropout draws PyTorch's mask", async () => {
+  for (const size of [1, 31, 70001]) {
+    for (const p of [0.1, 0.5, 1]) {
+      await assertSame({ inputs: [normal(size)], f: (x) => F.dropout(x, p) });
+    }
+  }
+});
+
+// ---- activations
+
+gpuTest("relu and gelu agree with their formulas", async () => {
+  const wide = () => tf.tensor1d(Float32Array.from({ length: 997 }, (_, i) => (i - 498) / 16));
+  for (const x of [normal(1), normal(7, 11), normal(16777), wide]) {
+    await assertSame({ inputs: [x], f: F.relu });
+    await assertSame({ inputs: [x], f: (x) => F.gelu(x) });
+    await assertSame({ inputs: [x], f: (x) => F.gelu(x, "tanh") });
+  }
+});
+
+gpuTest("softmax and logSoftmax agree with their formulas", async () => {
+  for (const shape of [[1], [3, 1], [2, 3, 5], [11, 65], [5, 257], [2, 5003], [70001, 2]]) {
+    const x = normal(...shape);
+    await assertSame({ inputs: [x], f: (x) => F.softmax(x) });
+    await assertSame({ inputs: [x], f: (x) => F.logSoftmax(x) });
+  }
+  await assertSame({ inputs: [normal(3, 4, 5)], f: (x) => F.softmax(x, 1) });
+  await assertSame({ inputs: [normal(3, 4)], f: (x) => F.softmax(x.mul(100)) });
+  await assertSame({
+    inputs: [() => tf.tensor2d([[1, -Infinity, 2], [-Infinity, -Infinity, 3]])],
+    f: (x) => F.softmax(x),
+  });
+});
+
+// ---- attention
+
+gpuTest("attention agrees with its formula", async () => {
+  // B, H, Tq, Tk, D, Dv: sizes for 1, 2, 4 and 8 threads a row
+  const attention = async (sizes: number[], ...options: (() => F.AttentionOptions)[]) => {
+    const [B, H, Tq, Tk, D, Dv] = sizes;
+    const inputs = [normal(B, H, Tq, D), normal(B, H, Tk, D), normal(B, H, Tk, Dv)];
+    for (const option of options) {
+      const f = (q: Tensor, k: Tensor, v: Tensor) => F.scaledDotProductAttention(q, k, v, option());
+      await assertSame({ inputs, f, tolerance: 1e-5 });
+    }
+  };
+  const causal = () => ({ causal: true, dropout_p: 0.3 });
+  await attention([1, 1, 1, 1, 1, 1], () => ({}), causal);
+  const mask = booleans(2, 1, 71, 71), padding = booleans(2, 1, 1, 71), flat = booleans(71, 71);
+  await attention(
+    [2, 3, 71, 71, 4, 4],
+    () => ({}),
+    causal,
+    () => ({ mask: mask(), causal: true, scale: 0.7 }),
+    () => ({ mask: padding(), dropout_p: 0.2 }),
+    () => ({ mask: flat(), dropout_p: 0.5, training: false }),
+  );
+  await attention([1, 2, 5, 67, 7, 3], causal);
+  await attention([1, 2, 67, 5, 36, 36], causal);
+  await attention([1, 1, 35, 35, 68, 68], () => ({}));
+  await attention([1, 1, 19, 19, 132, 132], () => ({}));
+});
+
+gpuTest("attention takes three axes, many heads and a query that sees nothing", async () => {
+  const three = [normal(3, 9, 4), normal(3, 9, 4), normal(3, 9, 4)];
+  const padding = booleans(3, 1, 9);
+  await assertSame({
+    inputs: three,
+    f: (q, k, v) => F.scaledDotProductAttention(q, k, v, { mask: padding(), causal: true }),
+    tolerance: 1e-5,
+  });
+  await assertSame({
+    inputs: three,
+    f: (q, k, v) => F.scaledDotProductAttention(q, k, v, { mask: tf.zeros([9, 9], "bool") }),
+  });
+  // One key each: the result is its value.
+  await gpu();
+  const one = tf.zeros([300, 230, 1, 1]), values = generator.randn(300 * 230);
+  const { value, grads: [dq, , dv] } = tf.valueAndGrads((q, k, v) =>
+    F.scaledDotProductAttention(q, k, v)
+  )([one, one, tf.tensor(values, one.shape)], tf.tensor(values, one.shape));
+  const [y, zeros, same] = await data([value, dq, dv]);
+  assertEquals([y, zeros, same], [values, new Float32Array(values.length), values]);
+});
+
+// ---- losses
+
+gpuTest("crossEntropy agrees with its formula", async () => {
+  for (const [N, V] of [[1, 1], [7, 65], [300, 3], [5, 5003], [70001, 2]]) {
+    const logits = normal(N, V), targets = integers(V, N);
+    for (const reduction of ["mean", "sum", "none"] as const) {
+      for (const label_smoothing of N > 300 ? [0] : [0, 0.1]) {
+        await assertSame({
+          inputs: [logits],
+          f: (x) => F.crossEntropy(x, targets(), { reduction, label_smoothing, ignore_index: 1 }),
+          tolerance: 1e-5,
+        });
+      }
+    }
+  }
+  const targets = integers(5, 2, 3), weight = normal(5);
+  await assertSame({ inputs: [normal(2, 3, 5)], f: (x) => F.crossEntropy(x, targets()) });
+  await assertSame({
+    inputs: [normal(2, 3, 5)],
+    f: (x) => F.crossEntropy(x, targets(), { weight: weight().abs() }),
+  });
+});
+
+gpuTest("crossEntropy of a target that is no class is not a number", async () => {
+  await gpu();
+  const loss = F.crossEntropy(tf.zeros([2, 3]), tf.tensor1d([0, 3], "int32"));
+  assert(Number.isNaN((await loss.data())[0]));
+  const ignored = F.crossEntropy(tf.zeros([1, 3]), tf.tensor1d([-100], "int32"));
+  assert(Number.isNaN((await ignored.data())[0]));
+});
