@@ -70,17 +70,18 @@ export function sorted(names: string[]): string[] {
   return [...new Set(names)].sort(order.compare);
 }
 
-/** A position on a linear axis. */
+/** A position on a linear axis; if it is `whole`, all ticks are whole numbers. */
 export function position(
   field: string,
   domain: [number, number],
   label?: string,
+  whole = false,
 ) {
   return {
     field,
     type: "quantitative" as const,
     scale: { domain, nice: false, zero: false },
-    axis: { title: label ?? null, tickCount: 7 },
+    axis: { title: label ?? null, tickCount: 7, ...(whole ? { tickMinStep: 1 } : {}) },
   };
 }
 

@@ -8,11 +8,13 @@ export interface Labelled {
   height: number;
 }
 
+type Line = [x1: number, y1: number, x2: number, y2: number];
+
 /** Where a name's centre goes, and the line that leads to it if it is far from its point. */
 export interface Place {
   x: number;
   y: number;
-  leader?: [x1: number, y1: number, x2: number, y2: number];
+  leader?: Line;
 }
 
 interface Box {
@@ -44,8 +46,7 @@ export function placeLabels(
   const points: Box[] = labels.map(({ x, y }) => (
     { x, y, width: 2 * radius, height: 2 * radius }
   ));
-  const names: Box[] = []; // where each name is so far, and its line below
-  const lines: Box[][] = labels.map(() => []);
+  const names: Box[] = []; // where each name is so far
   const places: Place[] = [];
   // The most crowded points are the last to choose: they need lines in any case.
   const crowding = labels.map((label) => push(label, labels));
@@ -56,21 +57,22 @@ export function placeLabels(
     moved = false;
     for (const i of order) {
       // In later rounds each name may move, now that it knows of the others.
+      const before = places[i];
       delete names[i];
-      lines[i] = [];
+      delete places[i];
       const best = search(labels[i], crowding[i].angle);
       if (!best) return undefined;
       names[i] = best.box;
-      lines[i] = best.line;
-      moved ||= places[i]?.x !== best.place.x || places[i].y !== best.place.y;
       places[i] = best.place;
+      moved ||= before?.x !== best.place.x || before.y !== best.place.y;
     }
   }
   return places;
 
   function search({ x, y, width: w, height: h }: Labelled, away: number) {
-    let best: { place: Place; box: Box; line: Box[] } | undefined;
+    let best: { place: Place; box: Box } | undefined;
     let lowest = Infinity;
+    const named = Object.values(names), placed = Object.values(places);
     for (let gap = NEAR; gap < width + height && gap < lowest; gap += 4) {
       for (let k = 0; k < DIRECTIONS; k++) {
         const angle = 2 * Math.PI * k / DIRECTIONS;
@@ -80,21 +82,21 @@ export function placeLabels(
         const dx = clamp(Math.SQRT2 * Math.cos(angle), -1, 1) * (w / 2 + gap);
         const dy = clamp(Math.SQRT2 * Math.sin(angle), -1, 1) * (h / 2 + gap);
         const box = { x: x + dx, y: y + dy, width: w, height: h };
-        if (!inside(box) || touches(box, points) || touches(box, names)) continue;
+        if (!inside(box) || touches(box, points) || touches(box, named)) continue;
         const place: Place = { x: box.x, y: box.y };
-        let line: Box[] = [];
-        if (gap >= FAR) {
-          const x2 = clamp(x, box.x - w / 2, box.x + w / 2);
-          const y2 = clamp(y, box.y - h / 2, box.y + h / 2);
-          place.leader = [x, y, x2, y2];
-          line = alongLine(x, y, x2, y2);
-        }
         // A line behind a name can still be followed, so this costs, but is not forbidden.
-        cost += CROSSING * lines.filter((other) => touches(box, other)).length;
-        cost += CROSSING * names.filter((name) => touches(name, line)).length;
+        for (const { leader } of placed) if (leader && crosses(leader, box)) cost += CROSSING;
+        if (gap >= FAR) {
+          const end = [
+            clamp(x, box.x - w / 2, box.x + w / 2),
+            clamp(y, box.y - h / 2, box.y + h / 2),
+          ];
+          place.leader = [x, y, end[0], end[1]];
+          for (const name of named) if (crosses(place.leader, name)) cost += CROSSING;
+        }
         if (cost >= lowest) continue;
         lowest = cost;
-        best = { place, box, line };
+        best = { place, box };
       }
     }
     return best;
@@ -126,15 +128,20 @@ function push(label: Labelled, all: Labelled[]) {
   return { strength, angle: Math.atan2(y, x) };
 }
 
-/** Small boxes along a line, so that no name is put on it. */
-function alongLine(x1: number, y1: number, x2: number, y2: number): Box[] {
-  const steps = Math.ceil(Math.hypot(x2 - x1, y2 - y1) / 4);
-  const boxes: Box[] = [];
-  for (let k = 1; k < steps; k++) {
-    const t = k / steps;
-    boxes.push({ x: x1 + t * (x2 - x1), y: y1 + t * (y2 - y1), width: 2, height: 2 });
+/** Whether a line meets a box: whether a part of it lies between the box's sides in both directions. */
+function crosses([x1, y1, x2, y2]: Line, { x, y, width, height }: Box) {
+  let start = 0, end = 1; // the part in question, as shares of the line
+  for (const [from, to, centre, size] of [[x1, x2, x, width], [y1, y2, y, height]]) {
+    const low = centre - size / 2, high = centre + size / 2;
+    if (from === to) {
+      if (from <= low || from >= high) return false;
+      continue;
+    }
+    const a = (low - from) / (to - from), b = (high - from) / (to - from);
+    start = Math.max(start, Math.min(a, b));
+    end = Math.min(end, Math.max(a, b));
   }
-  return boxes;
+  return start < end;
 }
 
 function clamp(value: number, low: number, high: number) {

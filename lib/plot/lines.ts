@@ -78,9 +78,10 @@ export function lines(options: LinesOptions): Figure {
     const axis = (field: "x" | "y", label?: string, log?: boolean) => {
       const values = finite.map((row) => row[field] as number);
       const margin = field === "x" ? 0.02 : 0.06;
+      const whole = field === "x" && values.every(Number.isInteger);
       return log
         ? logPosition(field, logExtent(values, margin), label)
-        : position(field, extent(values, margin), label);
+        : position(field, extent(values, margin), label, whole);
     };
     const encoding = {
       x: axis("x", options.xLabel, options.xLog),

@@ -80,7 +80,15 @@ export function scatter(options: ScatterOptions): Figure {
       const url = await fieldImage(field.probability, xs, ys, width, height, colors);
       layer.push({
         data: { values: [{}] },
-        mark: { type: "image", width, height, aspect: false, align: "left", baseline: "top" },
+        mark: {
+          type: "image",
+          width,
+          height,
+          aspect: false,
+          align: "left",
+          baseline: "top",
+          smooth: false,
+        },
         encoding: { x: { value: 0 }, y: { value: 0 }, url: { value: url } },
       });
     }
@@ -222,7 +230,7 @@ function fieldColors(colors: string[]): string[] {
   return [pale(colors[0]), "#ffffff", pale(colors[1])];
 }
 
-/** A picture of the field, two of the figure's pixels wide per point. */
+/** A picture of the field, a point for each of the figure's pixels. */
 async function fieldImage(
   probability: (x: number, y: number) => number,
   xs: Range,
@@ -232,7 +240,7 @@ async function fieldImage(
   colors: string[],
 ) {
   const scale = fieldColors(colors).map(parseColor), missing = parseColor(MISSING);
-  const columns = Math.ceil(width / 2), rows = Math.ceil(height / 2);
+  const columns = Math.ceil(width), rows = Math.ceil(height);
   const pixels = new Uint8Array(rows * columns * 3);
   for (let r = 0; r < rows; r++) {
     const y = ys[1] - (ys[1] - ys[0]) * (r + 0.5) / rows;
