@@ -1,5 +1,6 @@
 /** Picks and starts the device that computes: a GPU through WebGPU, or the processor. */
 import * as tf from "@tensorflow/tfjs";
+import { hasHardwareAdapter } from "./engine/webgpu/adapter.ts";
 import "./tensor.ts";
 
 export const deviceNames = ["auto", "webgpu", "cpu", "reference"] as const;
@@ -30,7 +31,7 @@ export async function startDevice(
     const description = "reference (tfjs's plain JavaScript backend; slow)";
     return { name: "reference", description };
   }
-  if (choice === "webgpu" || (choice === "auto" && await hasGPU())) {
+  if (choice === "webgpu" || (choice === "auto" && await hasHardwareAdapter())) {
     const { startWebGPU } = await import("./engine/webgpu/device.ts");
     const adapter = await startWebGPU({ fallback: choice === "webgpu" });
     return { name: "webgpu", description: `webgpu (${adapter})` };
@@ -42,10 +43,4 @@ export async function startDevice(
   const why = choice === "auto" ? "; no hardware WebGPU adapter" : "";
   const cores = `${threads} thread${threads === 1 ? "" : "s"}`;
   return { name: "cpu", description: `cpu (${simd}, ${cores}${why})` };
-}
-
-/** Whether WebGPU offers an adapter that is not a software one, which would be slower than `cpu`. */
-export async function hasGPU(): Promise<boolean> {
-  const adapter = await navigator.gpu?.requestAdapter();
-  return adapter ? !adapter.info.isFallbackAdapter : false;
 }

@@ -243,8 +243,10 @@ async function start<D extends Defaults, C extends Choices<D>, R>(
  */
 async function restartWithTurbo(options: StandardOptions, long: boolean): Promise<string> {
   if (options.turbo === "off" || (options.turbo === "auto" && !long)) return "";
-  const { hasGPU } = await import("./device.ts");
-  if (options.device !== "cpu" && (options.device !== "auto" || await hasGPU())) return "";
+  const { hasHardwareAdapter } = await import("./engine/webgpu/adapter.ts");
+  const usesCPU = options.device === "cpu" ||
+    (options.device === "auto" && !await hasHardwareAdapter());
+  if (!usesCPU) return "";
   const { maybeTurbo } = await import("./engine/cpu/turbo.ts");
   const { active, reason } = await maybeTurbo(options.turbo as "auto" | "on", { long });
   return active ? "turbo" : reason ?? "";
