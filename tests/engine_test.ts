@@ -10,7 +10,9 @@ import {
   statistics,
   threadsReady,
 } from "lib/engine/cpu/index.ts";
+import { build } from "lib/engine/cpu/build.ts";
 import { EngineMemory } from "lib/engine/cpu/memory.ts";
+import { TURBO_FLAGS, turboActive } from "lib/engine/cpu/turbo.ts";
 import { matmul } from "lib/engine/cpu/matmul.ts";
 
 await startEngine({ threads: 4 });
@@ -336,4 +338,205 @@ Deno.test("gradients through many operations equal tfjs's", async () => {
     };
     return tf.grads(f)([tf.tensor(x, [6, 4, 8]), tf.tensor(w, [8, 8]), tf.tensor1d(g)]);
   }, 2e-5);
+});
+
+Deno.test("matmul adds to its output and takes any strides", () => {
+  // Heads of attention lie in (B, T, H * D): a row stride of H * D.
+  const [m, n, k, heads] = [7, 9, 6, 3];
+  const a = tf.tensor(values([m, heads * k]), [m, heads * k]);
+  const b = tf.tensor(values([n, heads * k]), [n, heads * k]);
+  const { info, pointer } = output([heads, m, n]);
+  heap().f32.fill(1, pointer / 4, pointer / 4 + heads * m * n);
+  matmul(
+    { pointer, batch: m * n, row: n, column: 1 },
+    { pointer: at(a), batch: k, row: heads * k, column: 1 },
+    { pointer: at(b), batch: k, row: 1, column: heads * k },
+    m,
+    n,
+    k,
+    heads,
+    { add: true },
+  );
+  const [x, y] = [a.dataSync(), b.dataSync()];
+  for (let h = 0; h < heads; h++) {
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let sum = 1;
+        for (let l = 0; l < k; l++) {
+          sum += x[(i * heads + h) * k + l] * y[(j * heads + h) * k + l];
+        }
+        const value = heap().f32[pointer / 4 + (h * m + i) * n + j];
+        assert(Math.abs(value - sum) < 1e-5, `head ${h}, ${i}, ${j}: ${value}, not ${sum}`);
+      }
+    }
+  }
+  tf.engine().makeTensorFromTensorInfo(info).dispose();
+  tf.dispose([a, b]);
+});
+
+Deno.test("a large matrix product is divided by columns when B does not fit", async () => {
+  await tf.setBackend("engine");
+  // 5 x 1024 columns and 1100 rows of B are 22 MB.
+  const [m, n, k] = [70, 5003, 1100];
+  const a = values([m, k]), b = values([k, n]);
+  const c = tf.tidy(() => tf.matMul(tf.tensor(a, [m, k]), tf.tensor(b, [k, n])).dataSync());
+  for (const [i, j] of [[0, 0], [69, 5002], [33, 4095], [12, 3819], [66, 2500]]) {
+    let sum = 0;
+    for (let l = 0; l < k; l++) sum += a[i * k + l] * b[l * n + j];
+    assert(Math.abs(c[i * n + j] - sum) < 1e-3, `${i}, ${j}: ${c[i * n + j]}, not ${sum}`);
+  }
+});
+
+Deno.test("an unknown kernel is named", () => {
+  assertThrows(() => parallel("nothing", [], 1, 1), TypeError, "nothing");
+});
+
+Deno.test("a tensor's values are a copy, and survive the tensor", async () => {
+  await tf.setBackend("engine");
+  const source = new Float32Array([1, 2, 3]);
+  const t = tf.tensor1d(source);
+  source[0] = 9;
+  const read = t.dataSync();
+  assertEquals([...read], [1, 2, 3]);
+  read[1] = 9;
+  assertEquals([...t.dataSync()], [1, 2, 3]);
+  // A slice made by an inherited kernel shares nothing with its source.
+  const part = t.stridedSlice([0], [3], [2]);
+  t.dispose();
+  tf.tensor1d([7, 7, 7]);
+  assertEquals([...part.dataSync()], [1, 3]);
+  part.dispose();
+});
+
+Deno.test("tensors move between backends, and variables keep their references", async () => {
+  await tf.setBackend("cpu");
+  const v = tf.variable(tf.tensor1d([1, 2]));
+  await tf.setBackend("engine");
+  const before = statistics().blocks;
+  assertEquals([...v.add(1).dataSync()], [2, 3]);
+  const alias = v.reshape([2, 1]);
+  v.assign(tf.tensor1d([5, 6]));
+  assertEquals([...alias.dataSync()], [1, 2]);
+  await tf.setBackend("cpu");
+  assertEquals([...v.dataSync()], [5, 6]);
+  assertEquals([...v.mul(2).dataSync()], [10, 12]);
+  alias.dispose();
+  v.dispose();
+  assert(statistics().blocks <= before + 3);
+});
+
+Deno.test("2000 training steps do not grow the memory", async () => {
+  await tf.setBackend("engine");
+  const x = tf.tensor(values([40, 10]), [40, 10]);
+  const w = tf.variable(tf.tensor(values([10, 10]), [10, 10]));
+  const optimizer = tf.train.adam(0.01);
+  const step = () => {
+    optimizer.minimize(() => {
+      const h = tf.matMul(x, w as tf.Tensor2D).tanh();
+      const p = tf.softmax(h).transpose().cumsum(1).slice([0, 1], [10, 20]);
+      return p.square().mean() as tf.Scalar;
+    });
+  };
+  for (let i = 0; i < 20; i++) step();
+  const before = statistics(), tensors = tf.memory().numTensors;
+  for (let i = 0; i < 2000; i++) step();
+  const after = statistics();
+  assertEquals(after.used, before.used);
+  assertEquals(after.blocks, before.blocks);
+  assertEquals(after.peak, before.peak);
+  assertEquals(after.reserved, before.reserved);
+  assertEquals(tf.memory().numTensors, tensors);
+  tf.dispose([x, w]);
+  optimizer.dispose();
+});
+
+Deno.test("the allocator keeps blocks apart, reuses them and joins free ones", () => {
+  const memory = new EngineMemory(64 * 2 ** 20);
+  const blocks = new Map<number, number>();
+  for (let i = 0; i < 3000; i++) {
+    if (blocks.size > 0 && random() < 0.5) {
+      const pointer = [...blocks.keys()][whole(0, blocks.size - 1)];
+      // Nobody has written into it.
+      const bytes = blocks.get(pointer)!;
+      assertEquals(memory.i32[pointer / 4], pointer);
+      assertEquals(memory.i32[(pointer + bytes) / 4 - 1], pointer);
+      memory.free(pointer);
+      blocks.delete(pointer);
+    } else if (memory.statistics().used < 30 * 2 ** 20) {
+      const bytes = 4 * Math.ceil(2 ** (random() * 18));
+      const pointer = memory.alloc(bytes);
+      assertEquals(pointer % 64, 0);
+      memory.i32[pointer / 4] = pointer;
+      memory.i32[(pointer + bytes) / 4 - 1] = pointer;
+      blocks.set(pointer, bytes);
+    }
+  }
+  for (const pointer of blocks.keys()) memory.free(pointer);
+  assertEquals(memory.statistics().used, 0);
+  // What was in pieces can be had as a whole.
+  memory.free(memory.alloc(45 * 2 ** 20));
+  assertThrows(() => memory.free(12345), RangeError);
+});
+
+Deno.test("a full memory says what was asked for and what is in use", () => {
+  const memory = new EngineMemory(16 * 2 ** 20);
+  memory.alloc(10 * 2 ** 20);
+  const error = assertThrows(() => memory.alloc(8 * 2 ** 20, [2048, 1024]), InputError);
+  assert(/8\.0 MiB for a tensor of shape \[2048, 1024\]/.test(error.message), error.message);
+  assert(/10(\.0)? MiB in 1 blocks are in use/.test(error.message), error.message);
+  // The error leaves it usable.
+  memory.free(memory.alloc(4 * 2 ** 20));
+});
+
+const turbo = TURBO_FLAGS.join(",");
+
+/** Runs a program with the engine and returns what it printed. */
+async function deno(args: string[], env: Record<string, string> = {}): Promise<string> {
+  const command = new Deno.Command(Deno.execPath(), { args, env, stderr: "piped" });
+  const { success, stdout, stderr } = await command.output();
+  assert(success, new TextDecoder().decode(stderr) + new TextDecoder().decode(stdout));
+  return new TextDecoder().decode(stdout).trim();
+}
+
+Deno.test({
+  name: "1, 2 and 4 threads, turbo and unshared memory give equal bytes",
+  ignore: turboActive(),
+  async fn() {
+    const program = new URL("./engine_digest.ts", import.meta.url).pathname;
+    const one = await deno(["run", "-A", program, "1"]);
+    assert(/^[0-9a-f]{64}$/.test(one), one);
+    assertEquals(await deno(["run", "-A", program, "2"]), one);
+    assertEquals(await deno(["run", "-A", program, "4"]), one);
+    assertEquals(await deno(["run", "-A", program, "1", "false"]), one);
+    if (Deno.build.arch === "x86_64") {
+      const env = { DENO_V8_FLAGS: turbo };
+      assertEquals(await deno(["run", "-A", program, "2"], env), one);
+    }
+    // Without fused multiply-add results round otherwise, but alike.
+    const plain = await deno(["run", "-A", program, "1", "true", "false"]);
+    assertEquals(await deno(["run", "-A", program, "2", "true", "false"]), plain);
+  },
+});
+
+Deno.test({
+  name: "the committed modules are what their source compiles to",
+  ignore: turboActive(),
+  async fn() {
+    for (const [name, bytes] of Object.entries(await build())) {
+      const committed = await Deno.readFile(new URL(`../lib/engine/cpu/${name}`, import.meta.url));
+      assert(
+        bytes.length === committed.length && bytes.every((byte, i) => byte === committed[i]),
+        `${name} is not what assembly/ compiles to: run deno run -A lib/engine/cpu/build.ts`,
+      );
+    }
+  },
+});
+
+Deno.test({
+  name: "these tests pass with turbo's flags, too",
+  ignore: turboActive() || Deno.build.arch !== "x86_64",
+  async fn() {
+    const file = new URL(import.meta.url).pathname;
+    await deno(["test", "-A", "--no-check", file], { DENO_V8_FLAGS: turbo });
+  },
 });

@@ -43,7 +43,10 @@ export class Block {
 
   /** The values, without a copy: valid until the tensor is disposed of. */
   get values(): Values {
-    return this.#values ??= view(
+    const values = this.#values;
+    // A memory that is not shared leaves old views empty when it grows.
+    if (values !== undefined && values.length === this.size) return values;
+    return this.#values = view(
       this.memory.memory.buffer,
       this.dtype as EngineType,
       this.pointer,
@@ -129,8 +132,7 @@ export class EngineBackend extends MathBackendCPU {
     const dataId = {};
     const array = values as Values;
     // A view of another tensor's block would change when that is reused.
-    const shared = array.buffer === undefined ||
-      array.buffer instanceof SharedArrayBuffer ||
+    const shared = !(array.buffer instanceof ArrayBuffer) ||
       array.buffer === this.heap.memory.buffer ||
       array.BYTES_PER_ELEMENT !== (dtype === "bool" ? 1 : 4);
     this.#blocks.set(

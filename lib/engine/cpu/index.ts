@@ -73,21 +73,34 @@ function started(): Engine {
   return current;
 }
 
+/** How to start the engine. */
+export interface EngineOptions {
+  /** Threads, the main thread included; all of the processor's by default. */
+  threads?: number;
+  /** False: no shared memory, and so one thread. */
+  shared?: boolean;
+  /** False: without the processor's fused multiply-add. */
+  relaxed?: boolean;
+}
+
 /**
  * Starts the engine (once; later calls return the first one's information) and
- * registers the tfjs backend "engine" with it. `threads`: all of the
- * processor's by default.
+ * registers the tfjs backend "engine" with it. Throws RangeError if `threads`
+ * is not a whole number of 1 or more.
  */
 // deno-lint-ignore require-await
-export async function startEngine(
-  options: { threads?: number } = {},
-): Promise<EngineInfo> {
+export async function startEngine(options: EngineOptions = {}): Promise<EngineInfo> {
   if (current !== undefined) return current.info;
-  const count = options.threads ?? navigator.hardwareConcurrency;
-  const memory = new EngineMemory();
+  const shared = options.shared ?? typeof SharedArrayBuffer !== "undefined";
+  const count = shared ? options.threads ?? navigator.hardwareConcurrency : 1;
+  if (!Number.isInteger(count) || count < 1) {
+    throw new RangeError(`Cannot start ${count} threads: give a whole number of 1 or more`);
+  }
+  const memory = new EngineMemory(undefined, shared);
   let bytes = read("kernels.wasm");
-  const relaxed = WebAssembly.validate(bytes);
+  const relaxed = (options.relaxed ?? true) && WebAssembly.validate(bytes);
   if (!relaxed) bytes = read("kernels-plain.wasm");
+  if (!shared) unshare(bytes);
   const module = new WebAssembly.Module(bytes);
   const instance = new WebAssembly.Instance(module, {
     env: { memory: memory.memory },
@@ -106,11 +119,17 @@ export async function startEngine(
   return info;
 }
 
+// Makes the module import a memory that is not shared: one bit of the import.
+function unshare(bytes: Uint8Array) {
+  const text = new TextDecoder("latin1").decode(bytes.subarray(0, 1024));
+  bytes[text.indexOf("\x06memory\x02") + 8] &= ~2;
+}
+
 function read(name: string): Uint8Array<ArrayBuffer> {
   return Deno.readFileSync(new URL(name, import.meta.url));
 }
 
-/** Resolves when all worker threads run; for tests and benchmarks. */
+/** Starts the worker threads now; resolves when they run. For benchmarks. */
 export function threadsReady(): Promise<void> {
   return started().threads.whenReady();
 }

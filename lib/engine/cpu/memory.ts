@@ -13,6 +13,7 @@ import { InputError } from "../../errors.ts";
 const WASM_PAGE = 65536;
 const PAGE = 4096; // granularity of the large blocks
 const SLAB = 256 * 1024; // small blocks are cut from slabs of this size
+const ARENA = 4 * 2 ** 20; // slabs lie together, not between large blocks
 const SMALL = 32 * 1024; // largest small block
 /** Bytes at the start of the memory that belong to the module. */
 export const RESERVED = WASM_PAGE;
@@ -45,6 +46,7 @@ export class EngineMemory {
   #maximum: number; // bytes that it may have
   #sizes = new Map<number, number>(); // block in use -> its bytes
   #small: number[][] = []; // size class -> free blocks
+  #slabs: number[] = []; // slabs that are not cut up yet
   #large = new Map<number, number[]>(); // bytes -> free runs of that size
   #used = 0;
   #peak = 0;
@@ -86,7 +88,7 @@ export class EngineMemory {
       const free = this.#small[index] ??= [];
       pointer = free.pop();
       if (pointer === undefined) {
-        const slab = this.#run(SLAB, what);
+        const slab = this.#slab(what);
         const count = Math.floor(SLAB / bytes);
         for (let i = count - 1; i > 0; i--) free.push(slab + i * bytes);
         pointer = slab;
@@ -127,6 +129,14 @@ export class EngineMemory {
     const free = this.#large.get(bytes);
     if (free === undefined) this.#large.set(bytes, [pointer]);
     else free.push(pointer);
+  }
+
+  #slab(what?: string | readonly number[]): number {
+    if (this.#slabs.length === 0) {
+      const arena = this.#run(ARENA, what);
+      for (let at = ARENA - SLAB; at >= 0; at -= SLAB) this.#slabs.push(arena + at);
+    }
+    return this.#slabs.pop()!;
   }
 
   // A run of whole pages.

@@ -4,11 +4,14 @@
  * A job is cut into chunks, and an atomic counter hands the chunks out; the
  * main thread takes its share. Kernels compute each item independently of how
  * the items are divided, so the number of threads never changes a result.
- * Workers start in the background, and until they are ready the main thread
- * does the work alone. An idle worker spins for a moment and then sleeps; it
- * never keeps the process alive.
+ *
+ * To start a worker takes this thread some 20 milliseconds, more than many a
+ * small program computes. So workers are started once there has been that much
+ * work for them, and until they are ready the main thread works alone. An idle
+ * worker spins for a moment and then sleeps; it never keeps the process alive.
  */
-import { Worker } from "node:worker_threads";
+import process from "node:process";
+import type { Worker } from "node:worker_threads";
 import {
   ARGS,
   ARGUMENTS,
@@ -33,6 +36,8 @@ import {
 import type { EngineMemory } from "./memory.ts";
 
 const CLOSED = 0x7fffffff; // as the next chunk: none to take
+/** Grains of work (10 microseconds each) after which workers are started. */
+const WORTH_STARTING = 2000;
 
 /** A pool of threads over one memory and module. */
 export class Threads {
@@ -45,8 +50,11 @@ export class Threads {
   readonly #control: number; // pointer
   readonly #words: Int32Array; // the control block
   readonly #next64: BigInt64Array;
-  readonly #args: Float64Array;
+  readonly #scratch: number[];
+  readonly #module: WebAssembly.Module;
+  readonly #names: string[];
   readonly #workers: Worker[] = [];
+  #worth = 0; // grains that workers could have done
   #generation = 0;
   #ready = false;
 
@@ -68,17 +76,26 @@ export class Threads {
     this.#control = control;
     this.#words = new Int32Array(buffer, control, CONTROL_BYTES / 4).fill(0);
     this.#next64 = new BigInt64Array(buffer, control + NEXT * 4, 1);
-    this.#args = new Float64Array(buffer, control + ARGS * 4, ARGUMENTS);
-    this.#exports.setScratch(memory.alloc(SCRATCH_BYTES, "scratch"));
+    this.#scratch = Array.from({ length: count }, () => memory.alloc(SCRATCH_BYTES, "scratch"));
+    this.#exports.setScratch(this.#scratch[0]);
 
-    for (let i = 1; i < count; i++) {
-      const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+    this.#module = module;
+    this.#names = names;
+  }
+
+  /** Starts the workers, unless that has been done. */
+  start(): void {
+    if (this.#workers.length > 0) return;
+    // Loaded only now: the module takes a while, too.
+    const threads = process.getBuiltinModule("node:worker_threads");
+    for (let i = 1; i < this.count; i++) {
+      const worker = new threads.Worker(new URL("./worker.ts", import.meta.url), {
         workerData: {
-          module,
-          memory: memory.memory,
-          control,
-          scratch: memory.alloc(SCRATCH_BYTES, "scratch"),
-          names,
+          module: this.#module,
+          memory: this.#memory.memory,
+          control: this.#control,
+          scratch: this.#scratch[i],
+          names: this.#names,
         } satisfies WorkerData,
       });
       worker.unref();
@@ -94,8 +111,9 @@ export class Threads {
     return this.#ready;
   }
 
-  /** Resolves when all workers have started; for tests and benchmarks. */
+  /** Starts the workers and resolves when they run; for tests and benchmarks. */
   async whenReady(): Promise<void> {
+    this.start();
     while (!this.ready) await new Promise((done) => setTimeout(done, 1));
   }
 
@@ -113,15 +131,21 @@ export class Threads {
   ): void {
     const index = this.#index.get(name);
     if (index === undefined) throw new TypeError(`No kernel is named ${name}`);
-    const record = this.#args;
-    for (let i = 0; i < args.length; i++) record[i] = args[i];
     const pointer = this.#control + ARGS * 4;
+    const record = this.#memory.f64;
+    for (let i = 0; i < args.length; i++) record[pointer / 8 + i] = args[i];
     const kernel = this.#kernels[index];
-    if (total < 2 * grain || this.count === 1 || !this.ready) {
+    const divisible = total >= 2 * grain && this.count > 1;
+    if (!divisible || !this.ready) {
+      if (divisible) {
+        this.#worth += total / grain;
+        if (this.#worth > WORTH_STARTING) this.start();
+      }
       if (total > 0) kernel(pointer, 0, total);
       return;
     }
-    const chunk = Math.max(grain, Math.ceil(total / (4 * this.count)));
+    let chunk = Math.max(grain, Math.ceil(total / (4 * this.count)));
+    if (chunk > 256) chunk = (chunk + 63) & ~63; // whole cache lines
     const count = Math.ceil(total / chunk);
     const words = this.#words;
     const next = this.#control + NEXT * 4;

@@ -8,10 +8,13 @@ const BLOCK = 8192; // as in assembly/fused_optim.ts
 /** One tensor in the kernels' table: see assembly/fused_optim.ts. */
 type Row = [values: number, gradient: number, a: number, b: number, size: number, number, number];
 
-/** Writes the table of a job, and runs `use` with it; its last argument is the number of blocks. */
+/**
+ * Writes the table of a job, and runs `use` with it; its last arguments are the number of blocks, and how many of them
+ * have as many values as a full one: the blocks of small tensors are not worth a thread each.
+ */
 function withTable<T>(
   rows: Row[],
-  use: (table: number, entries: number, blocks: number) => T,
+  use: (table: number, entries: number, blocks: number, full: number) => T,
 ): T {
   const table = alloc(rows.length * 64);
   const words = heap().f64;
@@ -22,7 +25,8 @@ function withTable<T>(
     block += Math.ceil(row[4] / BLOCK);
   });
   try {
-    return use(table, rows.length, block);
+    const values = rows.reduce((sum, row) => sum + row[4], 0);
+    return use(table, rows.length, block, Math.max(1, Math.round(block * BLOCK / values)));
   } finally {
     free(table);
   }
@@ -45,9 +49,9 @@ export function adamUpdate(
   ]);
   const decay = decoupled ? 1 - lr * weight_decay : 1;
   const l2 = decoupled ? 0 : weight_decay;
-  withTable(rows, (table, count, blocks) => {
+  withTable(rows, (table, count, blocks, full) => {
     const args = [table, count, 1 - beta1, beta2, 1 - beta2, eps, decay, l2];
-    parallel("adam", args, blocks, 1);
+    parallel("adam", args, blocks, full);
   });
 }
 
@@ -62,9 +66,9 @@ export function sgdUpdate(entries: UpdateEntry[], settings: SGDSettings): void {
     Number(step === 1),
     0,
   ]);
-  withTable(rows, (table, count, blocks) => {
+  withTable(rows, (table, count, blocks, full) => {
     const args = [table, count, lr, momentum, 1 - dampening, weight_decay, Number(nesterov)];
-    parallel("sgd", args, blocks, 1);
+    parallel("sgd", args, blocks, full);
   });
 }
 
@@ -77,12 +81,12 @@ export function clipGradients(
   // one's, or the loss's, under a new shape.
   const results = gradients.map((g) => ownsValues(g) ? g : tensor(output(g.shape).info));
   const rows = gradients.map((g, i): Row => [at(results[i]), at(g), 0, 0, g.size, 0, 0]);
-  withTable(rows, (table, count, blocks) => {
+  withTable(rows, (table, count, blocks, full) => {
     const sums = alloc(8 * blocks + 8);
     const factor = sums + 8 * blocks;
-    parallel("sumSquares", [table, count, sums], blocks, 2);
+    parallel("sumSquares", [table, count, sums], blocks, 2 * full);
     parallel("clipFactor", [table, count, sums, blocks, max, norm.pointer, factor], 1, 1);
-    parallel("scaleAll", [table, count, factor], blocks, 2);
+    parallel("scaleAll", [table, count, factor], blocks, 2 * full);
     free(sums);
   });
   gradients.forEach((g, i) => results[i] !== g && g.dispose());
