@@ -133,6 +133,9 @@ export class Threads {
     if (index === undefined) throw new TypeError(`No kernel is named ${name}`);
     const pointer = this.#control + ARGS * 4;
     const record = this.#memory.f64;
+    if (args.length > ARGUMENTS) {
+      throw new RangeError(`Kernel ${name} takes at most ${ARGUMENTS} arguments`);
+    }
     for (let i = 0; i < args.length; i++) record[pointer / 8 + i] = args[i];
     const kernel = this.#kernels[index];
     const divisible = total >= 2 * grain && this.count > 1;
