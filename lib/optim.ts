@@ -190,6 +190,10 @@ export abstract class Optimizer<Settings extends { lr: number }> {
   }
 }
 
+/** An optimiser of any kind. */
+// deno-lint-ignore no-explicit-any
+export type AnyOptimizer = Optimizer<any>;
+
 /** One parameter in an update: its gradient, the number of this update from 1, and its state. */
 export type UpdateEntry = {
   param: Parameter;

@@ -11,13 +11,13 @@ import cliProgress from "cli-progress";
  *     }
  *     bar.stop();
  */
-export function progressBar(total: number) {
+export function progressBar(total: number, done = 0) {
   const bar = new cliProgress.SingleBar({
     format: "[{bar}] {value}/{total} | {eta_formatted} left {text}",
     hideCursor: true,
     clearOnComplete: true,
   }, cliProgress.Presets.legacy);
-  bar.start(total, 0, { text: "" });
+  bar.start(total, done, { text: "" });
   return {
     /** How far the program is, and what else it says. */
     update(done: number, text?: string) {

@@ -63,30 +63,78 @@ export function traceRows(forward: () => unknown, model?: Module): TraceRow[] {
     }
   };
 
-  const modules = (model?.namedModules() ?? []) as [string, Module & { forward?: unknown }][];
-  for (const [name, module] of modules) {
-    const own = module.forward;
-    if (typeof own !== "function") continue;
-    module.forward = function (...args: unknown[]) {
-      const outer = path;
-      path = name;
-      try {
-        return own.apply(this, args);
-      } finally {
-        path = outer;
-      }
-    };
-  }
-
+  const watched = model && watch(model, (name) => {
+    const outer = path;
+    path = name;
+    return () => void (path = outer);
+  });
   observer.current = record;
   try {
     tf.tidy(() => void forward());
   } finally {
+    watched?.stop();
     observer.current = undefined;
     delete engine.runKernelFunc; // the method of the class is there again
-    for (const [, module] of modules) if (Object.hasOwn(module, "forward")) delete module.forward;
   }
   return rows;
+}
+
+/**
+ * Calls `enter` whenever the `forward` of a module begins, and what it returns when that ends.
+ *
+ * @returns A function that ends this
+ */
+function watch(model: Module, enter: (name: string) => (result: unknown) => void) {
+  const modules = (model.namedModules() as [string, Module & { forward?: unknown }][])
+    .filter(([, module]) => typeof module.forward === "function");
+  for (const [name, module] of modules) {
+    const own = module.forward as (...args: unknown[]) => unknown;
+    module.forward = function (...args: unknown[]) {
+      const leave = enter(name);
+      let result: unknown;
+      try {
+        return result = own.apply(this, args);
+      } finally {
+        leave(result);
+      }
+    };
+  }
+  return { stop: () => modules.forEach(([, module]) => delete module.forward) };
+}
+
+/**
+ * Where a model's numbers first go wrong: the first parameter, else the first module's output, that has a NaN or an
+ * infinity. Runs `forward` once and frees all that it made.
+ *
+ * @returns For example `the parameter h.0.attn.c_attn.weight` or `the output of h.2.mlp`; undefined if all are finite
+ */
+export async function firstBadValue(
+  model: Module,
+  forward: () => unknown,
+): Promise<string | undefined> {
+  const isFinite = async (t: Tensor) => (await t.data()).every(Number.isFinite);
+  for (const [name, p] of model.namedParameters()) {
+    if (!await isFinite(p)) return `the parameter ${name}`;
+  }
+  const outputs: [string, Tensor][] = [];
+  const watched = watch(model, (name) => (result) => {
+    for (const t of [result].flat()) {
+      if (t instanceof tf.Tensor) outputs.push([name, tf.keep(t.clone())]);
+    }
+  });
+  try {
+    tf.tidy(() => void forward());
+  } finally {
+    watched.stop();
+  }
+  let bad: string | undefined;
+  for (const [name, output] of outputs) {
+    if (bad === undefined && !await isFinite(output)) {
+      bad = name === "" ? "the model's output" : `the output of ${name}`;
+    }
+    output.dispose();
+  }
+  return bad;
 }
 
 /** The rows of {@linkcode traceRows} as a table to print. */

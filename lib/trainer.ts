@@ -1,0 +1,308 @@
+/** The training loop of all larger models: it knows nothing of the model but its loss. */
+import * as tf from "@tensorflow/tfjs";
+import { loadCheckpoint, readSafetensorsHeader, saveCheckpoint } from "./checkpoint.ts";
+import { DataLoader, type Dataset, RandomSampler } from "./data.ts";
+import { InputError } from "./errors.ts";
+import type { Module } from "./nn.ts";
+import { type AnyOptimizer, clipGradNorm, type LRScheduler } from "./optim.ts";
+import { progressBar } from "./progress.ts";
+import { numpy, python, torch } from "./random.ts";
+import type { Run } from "./run.ts";
+import { item, type Tensor } from "./tensor.ts";
+import { firstBadValue } from "./trace.ts";
+
+/** What a Trainer trains, and how. */
+export interface TrainerOptions<Batch extends tf.Tensor[]> {
+  run: Run<unknown>;
+  model: Module;
+  optimizer: AnyOptimizer;
+  /** Where batches are drawn from, rows with replacement. */
+  dataset: Dataset<Batch>;
+  /** The loss of a batch, a scalar. */
+  loss: (...batch: Batch) => Tensor;
+  /** Rows a batch. */
+  batch_size: number;
+  /** Updates in all, those before a resume included. */
+  max_iters: number;
+  /** The largest norm of the gradients; without it they are not clipped. */
+  grad_norm_clip?: number;
+  /** Batches whose gradients are averaged for one update; 1 by default. */
+  gradient_accumulation_steps?: number;
+  /** Sets the learning rates; stepped after each update. */
+  schedule?: LRScheduler;
+  /** A part of the data that is held out: its loss is measured every `every` updates, on `batches` batches of it. */
+  heldOut?: { dataset: Dataset<Batch>; every: number; batches: number };
+  /** Updates from line to line, of the terminal and of metrics.jsonl; 10 by default. */
+  print_every?: number;
+  /** Updates from checkpoint to checkpoint; 500 by default. One more is written at the end and when the run is stopped. */
+  checkpoint_every?: number;
+  /** Whether to go on from the checkpoint in the run's folder. */
+  resume?: boolean;
+}
+
+type Event = "on_batch_end" | "on_held_out" | "on_train_end";
+// deno-lint-ignore no-explicit-any
+type Callback = (trainer: Trainer<any>) => void | Promise<void>;
+
+/**
+ * Trains a model: draws batches as minGPT's trainer does (PyTorch's RandomSampler with replacement), updates, prints a
+ * line every ten updates, and calls back:
+ *
+ *     const trainer = new Trainer({ run, model, optimizer, dataset, loss, batch_size: 64, max_iters: 5000 });
+ *     trainer.on("on_batch_end", async ({ iter_num }) => { if (iter_num % 500 === 0) ... });
+ *     await trainer.train();
+ *
+ * Stopped by Ctrl-C, by SIGTERM or by a kill, it goes on with `resume` as if it had never stopped: the checkpoint has the
+ * model, the optimiser, the generators, the place in the data and the number of updates, in one file that is replaced at
+ * once.
+ */
+export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
+  /** Updates before the current one, from 0; during `on_batch_end` that of the batch that ended. */
+  iter_num = 0;
+  /** Milliseconds of the update before. */
+  iter_dt = 0;
+  /** What callbacks want to keep over a stop, as JSON can hold it. */
+  state: Record<string, unknown> = {};
+  /** The losses printed so far, and those of the held-out part: [updates, loss]. */
+  history: { train: [number, number][]; heldOut: [number, number][] } = { train: [], heldOut: [] };
+
+  #options: TrainerOptions<Batch>;
+  #loader: DataLoader<Batch>;
+  #callbacks: Record<Event, Callback[]> = {
+    on_batch_end: [],
+    on_held_out: [],
+    on_train_end: [],
+  };
+  #loss?: Tensor;
+
+  constructor(options: TrainerOptions<Batch>) {
+    this.#options = options;
+    const { dataset, batch_size } = options;
+    const sampler = new RandomSampler(dataset, { replacement: true, num_samples: 1e10 });
+    this.#loader = new DataLoader(dataset, { batch_size, sampler });
+  }
+
+  /** Where the checkpoint is. */
+  get checkpoint(): string {
+    return this.#options.run.path("checkpoint.safetensors");
+  }
+
+  /** Adds a callback: after each batch, after each measurement of the held-out part, or after the last batch. */
+  on(event: Event, callback: Callback): this {
+    this.#callbacks[event].push(callback);
+    return this;
+  }
+
+  /** The loss of the current batch. */
+  async loss(): Promise<number> {
+    return await item(this.#loss!);
+  }
+
+  /**
+   * Runs until `max_iters` updates are done.
+   *
+   * @throws {InputError} If the loss is no longer finite, or there is nothing to resume from
+   */
+  async train(): Promise<void> {
+    const { run, model, max_iters, checkpoint_every = 500 } = this.#options;
+    if (this.#options.resume) await this.#restore();
+    const bar = progressBar(max_iters, this.iter_num);
+    const stop = listenForStop();
+    model.train();
+    const batches = this.#loader[Symbol.iterator]();
+    let [saved, turn, began] = [this.iter_num, performance.now(), performance.now()];
+    const first = this.iter_num;
+    try {
+      while (this.iter_num < max_iters && !stop.signal) {
+        const start = performance.now();
+        const tokens = await this.#update(batches, bar.log);
+        await this.#trigger("on_batch_end");
+        this.iter_num++;
+        await this.#measureHeldOut(bar.log);
+        if (this.iter_num % checkpoint_every === 0) {
+          await this.save();
+          saved = this.iter_num;
+        }
+        const now = performance.now();
+        this.iter_dt = now - start;
+        const rate = tokens * (this.iter_num - first) / (now - began) * 1000;
+        bar.update(this.iter_num, `${Math.round(rate)} tokens/s`);
+        if (now - turn > 50) {
+          await nextTurn(); // signals arrive only when the event loop turns
+          turn = now;
+        }
+      }
+      if (saved < this.iter_num) await this.save();
+    } finally {
+      bar.stop();
+      stop.end();
+      batches.return?.();
+      this.#loss?.dispose();
+    }
+    if (stop.signal) {
+      run.close();
+      console.error(`Stopped after ${this.iter_num} updates; --resume goes on from here`);
+      Deno.exit(stop.signal === "SIGINT" ? 130 : 143);
+    }
+    await this.#trigger("on_train_end");
+  }
+
+  async #trigger(event: Event): Promise<void> {
+    for (const callback of this.#callbacks[event]) await callback(this);
+  }
+
+  /** One update of the parameters. Returns how many elements its batches had. */
+  async #update(batches: Iterator<Batch, undefined>, print: (line: string) => void) {
+    const { run, optimizer, loss: lossOf, print_every = 10, schedule } = this.#options;
+    const { grad_norm_clip, gradient_accumulation_steps: n = 1 } = this.#options;
+    const logs = run.logs(this.iter_num, print_every);
+    const prints = this.iter_num % print_every === 0;
+    let tokens = 0;
+    this.#loss?.dispose();
+    this.#loss = undefined;
+    for (let i = 0; i < n; i++) {
+      const batch = batches.next().value!;
+      tokens += batch[0].size;
+      const share = () => n === 1 ? lossOf(...batch) : tf.div(lossOf(...batch), n);
+      const loss = optimizer.backward(share);
+      const before: Tensor | undefined = this.#loss;
+      this.#loss = before ? tf.add(before, loss) : loss.clone();
+      before?.dispose();
+      // Reading waits for a GPU, so there the loss is looked at only when it is shown anyway.
+      if (logs || prints || run.device.name !== "webgpu") await this.#checkFinite(batch);
+    }
+    const norm = grad_norm_clip ? clipGradNorm(optimizer, grad_norm_clip) : undefined;
+    if (logs) {
+      const lr = optimizer.groups[0].lr;
+      run.log(this.iter_num + 1, {
+        loss: await this.loss(),
+        ...norm && { grad_norm: await item(norm) },
+        ...schedule && { lr },
+      });
+    }
+    norm?.dispose();
+    optimizer.step();
+    schedule?.step();
+    if (prints) {
+      const loss = await this.loss();
+      this.history.train.push([this.iter_num + 1, loss]);
+      print(
+        `iter_dt ${this.iter_dt.toFixed(2)}ms; iter ${this.iter_num}: train loss ${
+          loss.toFixed(5)
+        }`,
+      );
+    }
+    return tokens;
+  }
+
+  async #checkFinite(batch: Batch): Promise<void> {
+    if (Number.isFinite(await this.loss())) return;
+    const { model, loss } = this.#options;
+    const place = await firstBadValue(model, () => loss(...batch));
+    throw new InputError(
+      `The loss is ${await this.loss()} at step ${this.iter_num + 1}, first in ${
+        place ?? "the loss itself"
+      }: try a smaller --learning_rate; the last checkpoint is untouched`,
+    );
+  }
+
+  /** The mean loss over evenly spread rows of the held-out part; it draws no random numbers. */
+  async #measureHeldOut(print: (line: string) => void): Promise<void> {
+    const { run, model, heldOut, loss: lossOf, batch_size, max_iters } = this.#options;
+    if (!heldOut || (this.iter_num % heldOut.every !== 0 && this.iter_num !== max_iters)) return;
+    const { dataset } = heldOut;
+    model.eval();
+    const rows = Math.min(dataset.length, heldOut.batches * batch_size);
+    let sum = 0;
+    for (let start = 0; start < rows; start += batch_size) {
+      const count = Math.min(batch_size, rows - start);
+      const chosen = Array.from(
+        { length: count },
+        (_, i) => Math.floor((start + i) * dataset.length / rows),
+      );
+      sum += count * await item(() => lossOf(...dataset.batch(chosen)));
+    }
+    model.train();
+    const loss = sum / rows;
+    this.history.heldOut.push([this.iter_num, loss]);
+    run.log(this.iter_num, { held_out_loss: loss });
+    print(`iter ${this.iter_num}: held-out loss ${loss.toFixed(5)}`);
+    await this.#trigger("on_held_out");
+  }
+
+  /** Writes the checkpoint; a kill at any moment leaves the old one or the new one. */
+  async save(): Promise<void> {
+    const { model, optimizer } = this.#options;
+    const { tensors, ...rest } = optimizer.stateDict();
+    const named = (prefix: string, tensors: Record<string, Tensor>) =>
+      Object.entries(tensors).map(([name, t]) => [`${prefix}.${name}`, t]);
+    const state = {
+      iter_num: this.iter_num,
+      state: this.state,
+      history: this.history,
+      optimizer: rest,
+      loader: this.#loader.getState(),
+      generators: {
+        torch: torch.getState(),
+        numpy: numpy.getState(),
+        python: python.getState(),
+      },
+    };
+    await saveCheckpoint(
+      this.checkpoint,
+      Object.fromEntries([...named("model", model.stateDict()), ...named("optimizer", tensors)]),
+      { trainer: JSON.stringify(state) },
+    );
+  }
+
+  async #restore(): Promise<void> {
+    const { run, model, optimizer, schedule } = this.#options;
+    const path = this.checkpoint;
+    if (!await Deno.stat(path).then(() => true, () => false)) {
+      throw new InputError(
+        `Cannot resume as there is no checkpoint '${path}': start without --resume, or name the folder of the run by --out`,
+      );
+    }
+    const { metadata } = await readSafetensorsHeader(path);
+    if (!metadata?.trainer) {
+      throw new InputError(`Cannot resume from '${path}': it has weights, but no trainer's state`);
+    }
+    const saved = JSON.parse(metadata.trainer);
+    const all = await loadCheckpoint(path);
+    const part = (prefix: string) =>
+      Object.fromEntries(
+        Object.entries(all).filter(([name]) => name.startsWith(prefix))
+          .map(([name, t]) => [name.slice(prefix.length), t]),
+      );
+    model.loadStateDict(part("model."));
+    optimizer.loadStateDict({ ...saved.optimizer, tensors: part("optimizer.") });
+    tf.dispose(Object.values(all));
+    this.iter_num = saved.iter_num;
+    this.state = saved.state;
+    this.history = saved.history;
+    this.#loader.setState(saved.loader);
+    torch.setState(saved.generators.torch);
+    numpy.setState(saved.generators.numpy);
+    python.setState(saved.generators.python);
+    schedule?.set(this.iter_num);
+    await run.openMetrics({ keepUpTo: this.iter_num });
+  }
+}
+
+/** Notes SIGINT and SIGTERM instead of ending the process, until `end`. */
+function listenForStop() {
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  const stop = { signal: undefined as Deno.Signal | undefined, end: () => {} };
+  const listeners = signals.map((signal) => {
+    const listener = () => void (stop.signal ??= signal);
+    Deno.addSignalListener(signal, listener);
+    return () => Deno.removeSignalListener(signal, listener);
+  });
+  stop.end = () => listeners.forEach((remove) => remove());
+  return stop;
+}
+
+/** Resolves in the next turn of the event loop. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
