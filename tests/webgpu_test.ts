@@ -1,10 +1,15 @@
 /** The WebGPU kernels against the formulas of lib/functional.ts and lib/optim.ts on tfjs's plain backend. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
-import { startWebGPU } from "lib/engine/webgpu/device.ts";
+import { startWebGPU, webgpuBackend } from "lib/engine/webgpu/device.ts";
+import { empty, launch, write } from "lib/engine/webgpu/launch.ts";
+import { InputError } from "lib/errors.ts";
 import * as F from "lib/functional.ts";
+import * as nn from "lib/nn.ts";
+import * as optim from "lib/optim.ts";
 import { torch, TorchGenerator } from "lib/random.ts";
 import type { Tensor } from "lib/tensor.ts";
+import { GPT } from "scripts/gpt.ts";
 import { assertClose } from "./compare.ts";
 import { hasAdapter } from "./devices.ts";
 
@@ -221,4 +226,234 @@ gpuTest("crossEntropy of a target that is no class is not a number", async () =>
   assert(Number.isNaN((await loss.data())[0]));
   const ignored = F.crossEntropy(tf.zeros([1, 3]), tf.tensor1d([-100], "int32"));
   assert(Number.isNaN((await ignored.data())[0]));
+});
+
+// ---- optimisers
+
+/** The parameters, and the norms before clipping, after three steps with gradients of our own. */
+async function assertSameUpdates<S extends { lr: number }>(
+  make: (params: nn.Parameter[]) => optim.Optimizer<S>,
+) {
+  const sizes = [[1], [7, 3], [300], [70001], ...Array.from({ length: 40 }, (_, i) => [i + 1])];
+  const initial = sizes.map((shape) => normal(...shape));
+  const gradients = sizes.map((shape) => normal(3, ...shape));
+  const run = async () => {
+    const params = initial.map((make) => nn.parameter(make()));
+    const optimizer = make(params);
+    const norms: Tensor[] = [];
+    for (let step = 0; step < 3; step++) {
+      params.forEach((p, i) => {
+        if (step === 1 && i === 1) return; // a parameter may sit out a step
+        const g = tf.tidy(() => gradients[i]().slice(step, 1).reshape(p.shape));
+        optimizer.gradients.set(p, g);
+      });
+      norms.push(optim.clipGradNorm(optimizer, step === 0 ? 1e9 : 20));
+      optimizer.step();
+    }
+    const state = Object.values(optimizer.stateDict().tensors);
+    const result = await data([...params, ...state, ...norms]);
+    optimizer.dispose();
+    tf.dispose([...params, ...norms]);
+    return result;
+  };
+  await tf.setBackend("cpu");
+  const expected = await run();
+  await gpu();
+  const tensors = tf.memory().numTensors;
+  const actual = await run();
+  assertEquals(tf.memory().numTensors, tensors);
+  expected.forEach((values, i) =>
+    assertClose(actual[i], values, { absolute: 1e-6, relative: 1e-5, what: `tensor ${i}` })
+  );
+}
+
+gpuTest("SGD, Adam and AdamW with clipping agree with their formulas", async () => {
+  await assertSameUpdates((p) => new optim.SGD(p, { lr: 0.1 }));
+  await assertSameUpdates((p) => new optim.SGD(p, { lr: 0.1, momentum: 0.9, dampening: 0.1 }));
+  await assertSameUpdates((p) =>
+    new optim.SGD(p, { lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.1 })
+  );
+  await assertSameUpdates((p) => new optim.Adam(p, { lr: 0.01, weight_decay: 0.1 }));
+  await assertSameUpdates((p) => new optim.AdamW(p, { lr: 0.01, betas: [0.8, 0.9] }));
+});
+
+gpuTest("an update changes the parameter and none of its copies", async () => {
+  await gpu();
+  const p = nn.parameter(tf.tensor1d([1, 2]));
+  const copy = p.clone(), view = p.reshape([2, 1]);
+  const optimizer = new optim.SGD([p], { lr: 1 });
+  const pending = p.data(); // a reading that ends after the update has begun
+  optimizer.step(() => p.sum());
+  assertEquals([...await pending], [1, 2]);
+  assertEquals(
+    await data([p, copy, view]),
+    [[0, 1], [1, 2], [1, 2]].map((x) => new Float32Array(x)),
+  );
+  optimizer.step(() => p.sum());
+  assertEquals([...await p.data()], [-1, 0]);
+});
+
+gpuTest("clipping leaves a gradient alone that another tensor shares", async () => {
+  await gpu();
+  const g = tf.tensor1d([3, 4]), copy = g.clone();
+  const { norm, gradients } = optim.clipGradients([g, tf.tensor1d([0])], 1);
+  const [values, clipped, before] = await data([norm, gradients[0], copy]);
+  assertEquals([...values, ...before], [5, 3, 4]);
+  assertClose(clipped, [0.6, 0.8]);
+});
+
+gpuTest("a training step of gpt-nano takes at most 200 dispatches and no memory", async () => {
+  const config = GPT.getDefaultConfig("gpt-nano", 65, 16);
+  const numbers = generator.randint(2 * 16, 0, 65);
+  const train = async () => {
+    torch.manualSeed(5);
+    const model = new GPT(config);
+    const optimizer = new optim.AdamW(model.parameters(), { lr: 1e-2 });
+    const ids = tf.tensor(numbers, [2, 16], "int32");
+    const losses = [], dispatches = [], tensors = [];
+    for (let step = 0; step < 3; step++) {
+      const before = webgpuBackend()?.dispatches ?? 0;
+      const loss = optimizer.backward(() => F.crossEntropy(model.forward(ids), ids));
+      optim.clipGradNorm(optimizer, 1).dispose();
+      optimizer.step();
+      dispatches.push((webgpuBackend()?.dispatches ?? 0) - before);
+      losses.push((await loss.data())[0]);
+      tensors.push(tf.memory().numTensors);
+    }
+    return { losses, dispatches, tensors };
+  };
+  await tf.setBackend("cpu");
+  const expected = await train();
+  await gpu();
+  const { losses, dispatches, tensors } = await train();
+  assertClose(losses, expected.losses, { absolute: 0, relative: 1e-5, what: "loss" });
+  assert(Math.max(...dispatches) <= 200, `${dispatches} dispatches`);
+  assertEquals(tensors[2], tensors[1]);
+});
+
+// ---- kernels of tfjs that are repaired
+
+gpuTest("cumsum and cumprod of long and short rows", async () => {
+  for (
+    const [shape, axis] of [[[1], 0], [[3, 300], 1], [[2, 5003], 1], [
+      [70001, 2],
+      1,
+    ]] as const
+  ) {
+    const x = normal(...shape);
+    for (const [exclusive, reverse] of [[false, false], [true, true]]) {
+      await assertSame({
+        inputs: [x],
+        f: (x) => tf.cumsum(x, axis, exclusive, reverse),
+        tolerance: 1e-5,
+      });
+    }
+  }
+  await gpu();
+  const tall = normal(1031, 3)();
+  const [down, across] = await data([
+    tf.cumsum(tall, 0),
+    tf.cumsum(tall.transpose(), 1).transpose(),
+  ]);
+  assertEquals(down, across);
+  const x = tf.tensor2d([[1, 2, 3], [4, 5, 6]], [2, 3], "int32");
+  assertEquals([...await tf.cumsum(x, 1, true).data()], [0, 1, 3, 0, 4, 9]);
+  assertEquals([...await tf.cumprod(x, 0, false, true).data()], [4, 10, 18, 4, 5, 6]);
+});
+
+gpuTest("addN of many terms, argMax of a vector", async () => {
+  for (const terms of [2, 7, 8, 9, 40]) {
+    const inputs = Array.from({ length: terms }, () => normal(3, 5));
+    await assertSame({ inputs, f: (...x) => tf.addN(x) });
+  }
+  await gpu();
+  const best = tf.argMax(tf.tensor1d([1, 7, 3]));
+  assertEquals([best.shape, [...await best.data()]], [[], [1]]);
+});
+
+// ---- errors
+
+/** Runs `f`, which has to end with one line for the user; the next device works again. */
+async function assertFails(f: () => unknown, ...parts: string[]) {
+  await gpu();
+  const error = await assertRejects(async () => {
+    await f();
+    await tf.ones([3]).add(1).data();
+  }, InputError);
+  for (const part of parts) assertStringIncludes(error.message, part);
+  assert(!error.message.includes("\n"), error.message);
+  const backend = webgpuBackend()!;
+  if (backend.failure) {
+    assertEquals(
+      backend.failure,
+      await assertRejects(async () => await tf.ones([3]).add(1).data()),
+    );
+  }
+  await gpu();
+  assertEquals([...await tf.ones([2]).add(1).data()], [2, 2]);
+}
+
+const kernel = { buffers: {}, threads: 64, groups: 1 };
+
+gpuTest("a device that is lost in the middle of a run ends it with one line", async () => {
+  const lose = async () => {
+    const x = tf.ones([300]).add(1);
+    await x.data();
+    webgpuBackend()!.device.destroy();
+    return x;
+  };
+  const remedy = "start again, or use --device=cpu";
+  await assertFails(
+    async () => await tf.add(await lose(), 1).data(),
+    "Lost the WebGPU device",
+    remedy,
+  );
+  await assertFails(
+    async () => await tf.neg(await lose()).data(),
+    "Lost the WebGPU device",
+    remedy,
+  );
+});
+
+gpuTest("a shader that does not compile ends the run with one line", async () => {
+  await assertFails(
+    () => {
+      launch({ ...kernel, name: "brokenShader", body: () => "let a = nothing;" });
+    },
+    '"brokenShader"',
+    "nothing",
+  );
+});
+
+gpuTest("a validation error ends the run with one line", async () => {
+  await assertFails(() => {
+    const y = empty([3]);
+    const buffers = { y: write(y) };
+    launch({ ...kernel, buffers, threads: 100000, name: "tooWide", body: () => "y[i] = 1.0;" });
+    return y.data();
+  }, '"tooWide"');
+});
+
+gpuTest("a tensor that is too large ends the run with one line", async () => {
+  await assertFails(
+    () => {
+      const bytes = webgpuBackend()!.device.limits.maxStorageBufferBindingSize;
+      tf.fill([bytes / 4 + 1], 1);
+    },
+    '"Fill"',
+    "of shape (",
+    "smaller batch",
+  );
+});
+
+gpuTest("exhausted memory ends the run with one line", async () => {
+  await assertFails(
+    () => {
+      const error = new GPUOutOfMemoryError("no memory");
+      const event = new GPUUncapturedErrorEvent("uncapturederror", { error });
+      webgpuBackend()!.device.dispatchEvent(event);
+    },
+    "Out of memory on the WebGPU device",
+    "in use",
+  );
 });

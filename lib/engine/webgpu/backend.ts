@@ -114,11 +114,14 @@ export class Backend extends WebGPUBackend {
     }
   }
 
-  /** An error that WebGPU throws, as one line; any other error as it is. */
+  /** An error that WebGPU throws (it does where memory cannot be reached any more) as one line; others as they are. */
   private wrap(error: unknown, where: string): unknown {
-    return error instanceof DOMException
-      ? new InputError(`The WebGPU device failed in ${where}: ${oneLine(error.message)}`)
-      : error;
+    if (!(error instanceof DOMException)) return error;
+    return this.failure ??= new InputError(
+      `Lost the WebGPU device or its memory in ${where} (${
+        oneLine(error.message)
+      }); start again, or use --device=cpu`,
+    );
   }
 
   private createBuffer(descriptor: GPUBufferDescriptor): GPUBuffer {
@@ -143,9 +146,9 @@ export class Backend extends WebGPUBackend {
     // The first error is the cause; those that follow from it may be the first to say where.
     this.errors.push(error.message);
     if (this.errors.length > 20) return;
-    const labels = this.errors.flatMap((m) => m.match(/'([^']+)' label|Shader '([^']+)'/) ?? [])
-      .filter((label) => label && !/label|Shader/.test(label));
-    const operation = (labels[0] ?? this.operation).replace(/Program$/, "");
+    const labels = this.errors.map((m) => m.match(/(?<=Shader )'[^']+'|'[^']+'(?= label)/)?.[0]);
+    const label = labels.find(Boolean)?.slice(1, -1) ?? this.operation;
+    const operation = label.replace(/Program$/, "");
     const failure = new InputError(
       `The WebGPU device failed in "${operation}": ${oneLine(this.errors[0])}`,
     );

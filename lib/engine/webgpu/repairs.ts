@@ -59,8 +59,8 @@ function addN(old: tf.KernelFunc): tf.KernelFunc {
 }
 
 /**
- * Running sums or products along an axis: a workgroup takes a line of the tensor 256 elements at a time and scans them
- * in workgroup memory. tfjs makes a kernel for each power of two up to the length, and fails for long rows.
+ * Running sums or products along an axis: a thread takes a short line of the tensor, a workgroup a long one, 256
+ * elements at a time, which it scans in workgroup memory. tfjs makes a kernel for each power of two up to the length, and fails for long rows.
  */
 function cumulate(name: "Cumsum" | "Cumprod", old: tf.KernelFunc): tf.KernelFunc {
   const operator = name === "Cumsum" ? "+" : "*";
@@ -78,12 +78,34 @@ function cumulate(name: "Cumsum" | "Cumprod", old: tf.KernelFunc): tf.KernelFunc
     const type = x.dtype === "float32" ? "f32" : "i32";
     const unit = `${type}(${name === "Cumsum" ? 0 : 1})`;
     const y = output(backend, x.shape, x.dtype);
-    launch({
+    const common = {
       name,
-      variant: `${attrs.exclusive} ${attrs.reverse}`,
       buffers: { x: read(x), y: write(y) },
       uniforms: { length: u32(length), inner: u32(inner), lines: u32(lines) },
       threads: 256,
+    };
+    const at = `first + ${attrs.reverse ? "(u.length - 1u - place)" : "place"} * u.inner`;
+    if (length <= 256) {
+      launch({
+        ...common,
+        variant: `short ${attrs.exclusive} ${attrs.reverse}`,
+        groups: Math.ceil(lines / 256),
+        body: () => `
+  if (i >= u.lines) { return; }
+  let first = (i / u.inner) * u.length * u.inner + i % u.inner;
+  var result = ${unit};
+  for (var place = 0u; place < u.length; place++) {
+    let at = ${at};
+    ${attrs.exclusive ? `y[at] = result;` : ""}
+    result = result ${operator} x[at];
+    ${attrs.exclusive ? "" : `y[at] = result;`}
+  }`,
+      });
+      return y;
+    }
+    launch({
+      ...common,
+      variant: `${attrs.exclusive} ${attrs.reverse}`,
       groups: lines,
       globals: () => `var<workgroup> values: array<${type}, 256>;`,
       body: () => `
@@ -92,7 +114,7 @@ function cumulate(name: "Cumsum" | "Cumprod", old: tf.KernelFunc): tf.KernelFunc
   var before = ${unit}; // of all earlier blocks
   for (var start = 0u; start < u.length; start += 256u) {
     let place = start + t;
-    let at = first + ${attrs.reverse ? "(u.length - 1u - place)" : "place"} * u.inner;
+    let at = ${at};
     var own = ${unit};
     if (place < u.length) { own = x[at]; }
     values[t] = own;
