@@ -7,29 +7,35 @@
  *   deno run -A lib/bpe.ts --train book.txt --vocab_size 1000 --out out/bpe     a vocabulary of your own
  *   deno run -A lib/bpe.ts --vocab out/bpe "Your text"        each step with that vocabulary
  *
- * Four steps: 1. the text is split into pieces (words with the blank before them, numbers, marks, blanks);
- * 2. a piece becomes its UTF-8 bytes, each written as a visible character; 3. neighbouring symbols are merged, pair
- * by pair, in the order in which the training learned the merges; 4. each symbol left has an id in the vocabulary.
- * `encodeAndShowWork` takes these steps one by one; `encode` gets the same ids quickly (lib/engine/bpe_merge.ts).
+ * Four steps: 1. the text is split into pieces (words with the blank before them, numbers, marks,
+ * blanks); 2. a piece becomes its UTF-8 bytes, each written as a visible character; 3. neighbouring
+ * symbols are merged, pair by pair, in the order in which the training learned the merges; 4. each
+ * symbol left has an id in the vocabulary. `encodeAndShowWork` takes these steps one by one;
+ * `encode` gets the same ids quickly (lib/engine/bpe_merge.ts).
  */
 import { join } from "node:path";
 import process from "node:process";
 import { defaultComments, describeFlags, parseFlags } from "./cli.ts";
 import { MergeEncoder } from "./engine/bpe_merge.ts";
+import { LETTERS, NUMBERS } from "./engine/bpe_scan.ts";
 import { learnMerges } from "./engine/bpe_train.ts";
 import { InputError } from "./errors.ts";
-import { writeFileAtomic } from "./files.ts";
-import { checkVocabulary, readText, readVocabulary } from "./vocabulary.ts";
+import { readText, writeFileAtomic } from "./files.ts";
+import { checkVocabulary, readVocabulary } from "./vocabulary.ts";
 
 // ---- 1. pieces
 
 /**
- * What a piece is: an English contraction; or letters, digits or other marks, each with one blank before them or not;
- * or white space, of which the last one is left to the piece behind it. \p{L} is any letter and \p{N} any digit of
- * Unicode. \p{White_Space} is what \s means in Python; JavaScript's \s has U+FEFF besides and lacks U+0085.
+ * What a piece is: an English contraction; or letters (\p{L}), digits (\p{N}) or other marks, each
+ * with one blank before them or not; or white space, of which the last one is left to the piece
+ * behind it. \p{White_Space} is what \s means in Python: JavaScript's \s has U+FEFF besides and
+ * lacks U+0085.
  */
-const PATTERN =
-  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+const PATTERN = new RegExp(
+  `'s|'t|'re|'ve|'m|'ll|'d| ?[${LETTERS}]+| ?[${NUMBERS}]+| ?[^\\p{White_Space}${LETTERS}${NUMBERS}]+` +
+    `|\\p{White_Space}+(?!\\P{White_Space})|\\p{White_Space}+`,
+  "gu",
+);
 
 /** Splits a text into pieces; no token spans two of them. Joined, they are the text. */
 export function splitIntoPieces(text: string): string[] {
@@ -39,9 +45,9 @@ export function splitIntoPieces(text: string): string[] {
 // ---- 2. bytes
 
 /**
- * The visible character for each of the 256 bytes. A byte that is a printable character of Latin-1 stands for itself;
- * the other 68 (control characters, the blank, ...) get the characters from U+0100 on, so that the blank is "Ġ".
- * Vocabulary files can thus hold any bytes as readable words.
+ * The visible character for each of the 256 bytes. A byte that is a printable character of Latin-1
+ * stands for itself; the other 68 (control characters, the blank, ...) get the characters from
+ * U+0100 on, so that the blank is "Ġ". Vocabulary files can thus hold any bytes as readable words.
  */
 export function bytesToUnicode(): string[] {
   let next = 0x100;
@@ -89,7 +95,10 @@ export interface Part {
   token_ix: number[];
 }
 
-/** A vocabulary with its merges. `BPETokenizer.load()` gives GPT-2's; `trainBPE` makes one of a text. */
+/**
+ * A vocabulary with its merges. `BPETokenizer.load()` gives GPT-2's; `trainBPE` makes one of a
+ * text.
+ */
 export class BPETokenizer {
   /** Token (in visible characters) -> id. */
   readonly encoder: Map<string, number>;
@@ -112,10 +121,13 @@ export class BPETokenizer {
     merges: string[],
     files = { encoder: "encoder.json", merges: "vocab.bpe" },
   ) {
-    const { tokens, special, triples } = checkVocabulary({ encoder, merges, files }, byteEncoder);
+    const { tokens, ranks, triples, special } = checkVocabulary(
+      { encoder, merges, files },
+      byteEncoder,
+    );
     this.encoder = encoder;
     this.decoder = tokens;
-    this.ranks = new Map(merges.map((merge, rank) => [merge, rank]));
+    this.ranks = ranks;
     this.specialTokens = special;
     for (const [token, id] of special) this.decoder[id] = translate(token);
     this.#merger = new MergeEncoder(
@@ -130,8 +142,8 @@ export class BPETokenizer {
   }
 
   /**
-   * Reads a vocabulary: from a folder with encoder.json and vocab.bpe (or vocab.json and merges.txt, Hugging Face's
-   * names for the same), or GPT-2's own without a folder.
+   * Reads a vocabulary: from a folder with encoder.json and vocab.bpe (or vocab.json and
+   * merges.txt, Hugging Face's names for the same), or GPT-2's own without a folder.
    *
    * @throws {InputError} If a file is missing or damaged; the message says where
    */
@@ -155,8 +167,8 @@ export class BPETokenizer {
   }
 
   /**
-   * Merges the symbols of one piece: the pair of lowest rank everywhere, then the next, until no pair has a rank.
-   * This is the definition; `encode` computes the same with tables and a cache.
+   * Merges the symbols of one piece: the pair of lowest rank everywhere, then the next, until no
+   * pair has a rank. This is the definition; `encode` computes the same with tables and a cache.
    *
    * @param token a piece in visible characters, such as "Ġthere"
    * @returns its tokens
@@ -178,8 +190,8 @@ export class BPETokenizer {
   /**
    * Encodes a text. Any string can be encoded; a surrogate without its partner counts as U+FFFD.
    *
-   * @param options.special if true, special tokens in the text, such as <|endoftext|>, get their own id; if false
-   *   (the default, as in bpe.py), they are text like any other
+   * @param options.special if true, special tokens in the text, such as <|endoftext|>, get their
+   *   own id; if false (the default, as in bpe.py), they are text like any other
    * @returns the ids; decoded, they give the text again
    */
   encode(text: string, { special = false } = {}): number[] {
@@ -197,7 +209,8 @@ export class BPETokenizer {
   }
 
   /**
-   * Encodes one text or several, as Python's `tokenizer(texts)`: the result is a list with a row of ids for each text.
+   * Encodes one text or several, as Python's `tokenizer(texts)`: the result is a list with a row of
+   * ids for each text.
    */
   call(texts: string | string[], options?: { special?: boolean }): number[][] {
     return [texts].flat().map((text) => this.encode(text, options));
@@ -220,7 +233,10 @@ export class BPETokenizer {
     return { bpe_idx: parts.flatMap((part) => part.token_ix), tokens, parts };
   }
 
-  /** The bytes of a list of ids; a character can be spread over several ids, so they need not be whole characters. */
+  /**
+   * The bytes of a list of ids; a character can be spread over several ids, so they need not be
+   * whole characters.
+   */
   decodeBytes(ids: ArrayLike<number>): Uint8Array {
     const tokens = Array.from(ids, (id, i) => {
       const token = this.decoder[id];
@@ -255,11 +271,12 @@ export class BPETokenizer {
 // ---- training
 
 /**
- * Learns a vocabulary from a text: it begins with the 256 bytes, and the most frequent pair of neighbours becomes a
- * new token, again and again. Of equally frequent pairs the one with the smaller ids comes first, so that the same
- * text always gives the same vocabulary.
+ * Learns a vocabulary from a text: it begins with the 256 bytes, and the most frequent pair of
+ * neighbours becomes a new token, again and again. Of equally frequent pairs the one with the
+ * smaller ids comes first, so that the same text always gives the same vocabulary.
  *
- * @param vocabSize number of tokens wanted, 256 or more; it is not reached if the text is too short to have as many
+ * @param vocabSize number of tokens wanted, 256 or more; it is not reached if the text is too short
+ *   to have as many
  * @param options.endOfText if true, the last token is the special token <|endoftext|>
  * @param options.onMerge called after each merge with the number of merges done
  * @throws {RangeError} If `vocabSize` is no integer of 256 or more (257 with `endOfText`)
@@ -320,7 +337,10 @@ function pythonBytes(bytes: Uint8Array): string {
 
 const list = (items: string[]) => `[${items.join(", ")}]`;
 
-/** Prints the steps of the encoding of a text; lists, strings and bytes look as in bpe.py, which runs on Python. */
+/**
+ * Prints the steps of the encoding of a text; lists, strings and bytes look as in bpe.py, which
+ * runs on Python.
+ */
 function showWork(tokenizer: BPETokenizer, text: string): void {
   const work = tokenizer.encodeAndShowWork(text);
   console.log("The text:");

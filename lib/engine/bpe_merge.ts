@@ -1,12 +1,14 @@
 /**
- * The merges of byte-pair encoding, fast: the same ids as `BPETokenizer.bpe` in `lib/bpe.ts`, which says what is
- * computed; here stands how it is computed quickly. Everything lives in typed arrays, and no string is made.
+ * The merges of byte-pair encoding, fast: the same ids as `BPETokenizer.bpe` in `lib/bpe.ts`, which
+ * says what is computed; here stands how it is computed quickly. Everything lives in typed arrays,
+ * and no string is made.
  *
  * - A hash table from a pair of ids to its rank.
- * - A cache from the bytes of a piece to its ids: of a text's pieces nine in ten have been seen before. Its size is
- *   bounded; when it is full it is emptied.
- * - A piece that is not in the cache is merged in small arrays if it is short, and with linked lists and one bucket a
- *   rank if it is long, so that the time grows linearly with the length even if a text is a single piece.
+ * - A cache from the bytes of a piece to its ids: of a text's pieces nine in ten have been seen
+ *   before. Its size is bounded; when it is full it is emptied.
+ * - A piece that is not in the cache is merged in small arrays if it is short, and with linked
+ *   lists and one bucket a rank if it is long, so that the time grows linearly with the length even
+ *   if a text is a single piece.
  */
 import { pieceEnd } from "./bpe_scan.ts";
 
@@ -45,7 +47,8 @@ export class MergeEncoder {
 
   /**
    * @param byteIds (256) the id of each byte
-   * @param merges (3 M) left id, right id and id of the result, the M merges in order of rank, no pair twice
+   * @param merges (3 M) left id, right id and id of the result, the M merges in order of rank, no
+   *   pair twice
    */
   constructor(byteIds: Int32Array, merges: Int32Array) {
     const count = merges.length / 3;
@@ -192,8 +195,9 @@ export class MergeEncoder {
   }
 
   /**
-   * Merges a long piece and appends its ids: symbols in a doubly linked list, and for each rank a bucket with the
-   * places where that merge can be done. A bucket is emptied at one go, from left to right.
+   * Merges a long piece and appends its ids: symbols in a doubly linked list, and for each rank a
+   * bucket with the places where that merge can be done. A bucket is emptied at one go, from left
+   * to right.
    */
   #mergeLong(piece: Uint8Array, out: number[]): void {
     const n = piece.length, results = this.#results;

@@ -1,7 +1,8 @@
 /**
- * Training of a byte-pair encoding, fast. What it computes is short: count all pairs of neighbours, merge the most
- * frequent one everywhere, and again. To count anew after each merge would take the time of the whole text each
- * time; here a merge updates the counts at the places where it happens, and a heap knows the most frequent pair.
+ * Training of a byte-pair encoding, fast. What it computes is short: count all pairs of neighbours,
+ * merge the most frequent one everywhere, and again. To count anew after each merge would take the
+ * time of the whole text each time; here a merge updates the counts at the places where it happens,
+ * and a heap knows the most frequent pair.
  */
 
 /** Two neighbouring symbols, and where they stand. */
@@ -62,8 +63,8 @@ class Heap {
 }
 
 /**
- * Learns merges: always the most frequent pair, among equals the one of the smallest left id, then right id (the
- * rule of Hugging Face's trainer). Pairs never span two pieces.
+ * Learns merges: always the most frequent pair, among equals the one of the smallest left id, then
+ * right id (the rule of Hugging Face's trainer). Pairs never span two pieces.
  *
  * @param pieces how often each piece occurs
  * @param alphabet (256) the token of each byte; its index after sorting is its id
