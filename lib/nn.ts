@@ -140,23 +140,44 @@ function assign(p: Parameter, value: Tensor) {
 
 // ---- initialisations: draw from the torch generator into a parameter that exists
 
-function fill(p: Parameter, numbers: Float32Array) {
-  tf.tidy(() => p.assign(tf.tensor(numbers, p.shape)));
+let skipping = false;
+
+/**
+ * Makes a model whose parameters are about to be loaded: they are 0 for now, and nothing is drawn from the torch
+ * generator (PyTorch's `skip_init`).
+ */
+export function skipInit<M>(make: () => M): M {
+  skipping = true;
+  try {
+    return make();
+  } finally {
+    skipping = false;
+  }
+}
+
+/** A new parameter of numbers that `draw` takes from the generator. */
+function drawn(shape: number[], draw: (size: number) => Float32Array): Parameter {
+  if (skipping) return parameter(tf.zeros(shape));
+  return parameter(tf.tensor(draw(shape.reduce((a, b) => a * b, 1)), shape));
+}
+
+function fill(p: Parameter, draw: (size: number) => Float32Array) {
+  if (!skipping) tf.tidy(() => p.assign(tf.tensor(draw(p.size), p.shape)));
 }
 
 /** PyTorch's nn.init, without the underscores: each sets the values of a parameter. */
 export const init = {
   /** From the normal distribution. */
   normal(p: Parameter, mean = 0, std = 1) {
-    fill(p, torch.normal(p.size, mean, std));
+    fill(p, (size) => torch.normal(size, mean, std));
   },
   /** From the uniform distribution on [low, high). */
   uniform(p: Parameter, low = 0, high = 1) {
-    fill(p, torch.uniform(p.size, low, high));
+    fill(p, (size) => torch.uniform(size, low, high));
   },
   /** To one value. */
   constant(p: Parameter, value: number) {
-    fill(p, new Float32Array(p.size).fill(value));
+    fill(p, (size) => new Float32Array(size).fill(value));
   },
   zeros(p: Parameter) {
     init.constant(p, 0);
@@ -175,8 +196,7 @@ export const init = {
 /** PyTorch's default for a layer with `fanIn` inputs: uniform on +-1 / sqrt(fanIn). */
 function defaultUniform(shape: number[], fanIn: number): Parameter {
   const bound = fanIn > 0 ? 1 / Math.sqrt(fanIn) : 0;
-  const size = shape.reduce((a, b) => a * b, 1);
-  return parameter(tf.tensor(torch.uniform(size, -bound, bound), shape));
+  return drawn(shape, (size) => torch.uniform(size, -bound, bound));
 }
 
 // ---- layers
@@ -212,14 +232,15 @@ export class Embedding extends Module {
     { padding_idx }: { padding_idx?: number } = {},
   ) {
     super();
-    const rows = torch.randn(num_embeddings * embedding_dim);
     if (padding_idx !== undefined) {
-      const start = (padding_idx < 0 ? padding_idx + num_embeddings : padding_idx) *
-        embedding_dim;
-      rows.fill(0, start, start + embedding_dim);
-      this.padding_idx = start / embedding_dim;
+      this.padding_idx = padding_idx < 0 ? padding_idx + num_embeddings : padding_idx;
     }
-    this.weight = parameter(tf.tensor(rows, [num_embeddings, embedding_dim]));
+    this.weight = drawn([num_embeddings, embedding_dim], (size) => {
+      const rows = torch.randn(size);
+      if (this.padding_idx === undefined) return rows;
+      const start = this.padding_idx * embedding_dim;
+      return rows.fill(0, start, start + embedding_dim);
+    });
   }
 
   forward(ids: Tensor): Tensor {
