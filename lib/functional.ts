@@ -260,37 +260,33 @@ export const nllLoss = fused(
  * fall below -100 and the derivative (p - y) / (p (1 - p)) is taken with a denominator of 1e-12 at least, so that p = 0
  * and p = 1 give large numbers and no infinities. No gradient flows to y.
  */
-export function binaryCrossEntropy(p: Tensor, y: Tensor, reduction: Reduction = "mean"): Tensor {
-  const rest = (x: Tensor) => tf.sub(1, x);
-  const clampedLog = (x: Tensor) => x.log().maximum(-100);
-  const losses = tf.customGrad((p, save) => {
-    (save as (tensors: Tensor[]) => void)([p as Tensor]);
-    const value = y.mul(clampedLog(p as Tensor)).add(rest(y).mul(clampedLog(rest(p as Tensor))))
-      .neg();
-    const gradFunc = (dy: Tensor, [p]: Tensor[]) =>
-      dy.mul(p.sub(y)).div(p.mul(rest(p)).maximum(1e-12));
-    return { value, gradFunc };
-  });
-  return reduce(losses(p), reduction);
-}
+export const binaryCrossEntropy = fused(
+  "binaryCrossEntropy",
+  (p: Tensor, y: Tensor, reduction: Reduction = "mean"): Tensor => {
+    const rest = (x: Tensor) => tf.sub(1, x);
+    const clampedLog = (x: Tensor) => x.log().maximum(-100);
+    const losses = tf.customGrad((p, save) => {
+      (save as (tensors: Tensor[]) => void)([p as Tensor]);
+      const value = y.mul(clampedLog(p as Tensor)).add(rest(y).mul(clampedLog(rest(p as Tensor))))
+        .neg();
+      const gradFunc = (dy: Tensor, [p]: Tensor[]) =>
+        dy.mul(p.sub(y)).div(p.mul(rest(p)).maximum(1e-12));
+      return { value, gradFunc };
+    });
+    return reduce(losses(p), reduction);
+  },
+);
 
 /** {@linkcode binaryCrossEntropy} of sigmoid(z), stable for any z: max(z, 0) - z y + log(1 + exp(-|z|)). */
-export function binaryCrossEntropyWithLogits(
-  z: Tensor,
-  y: Tensor,
-  reduction: Reduction = "mean",
-): Tensor {
-  return reduce(
-    z.relu().sub(z.mul(y)).add(z.abs().neg().exp().log1p()),
-    reduction,
-  );
-}
+export const binaryCrossEntropyWithLogits = fused(
+  "binaryCrossEntropyWithLogits",
+  (z: Tensor, y: Tensor, reduction: Reduction = "mean"): Tensor =>
+    reduce(z.relu().sub(z.mul(y)).add(z.abs().neg().exp().log1p()), reduction),
+);
 
 /** (x - y)^2. */
-export function mseLoss(
-  x: Tensor,
-  y: Tensor,
-  reduction: Reduction = "mean",
-): Tensor {
-  return reduce(x.sub(y).square(), reduction);
-}
+export const mseLoss = fused(
+  "mseLoss",
+  (x: Tensor, y: Tensor, reduction: Reduction = "mean"): Tensor =>
+    reduce(x.sub(y).square(), reduction),
+);
