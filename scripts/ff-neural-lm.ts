@@ -94,16 +94,16 @@ export async function readWindows(
   const tokens = tokenize(await loadText(text), options.tokens);
   const split = Math.floor(0.9 * tokens.length);
   if (split <= options.n_step) {
+    const least = Math.ceil((options.n_step + 1) / 0.9);
     throw new InputError(
-      `Cannot learn from '${text}': nine tenths of its ${tokens.length} tokens are to be more than ` +
-        `the ${options.n_step} of --n_step`,
+      `Cannot learn from '${text}': it has ${tokens.length} tokens, --n_step=${options.n_step} needs ${least} or more`,
     );
   }
   const wordList = vocabularyOf(tokens.slice(0, split), options.min_count);
   if (wordList.length < 3) {
     throw new InputError(
-      `Cannot learn from '${text}': it needs two different tokens at least that occur ` +
-        `${options.min_count} times (--min_count), it has ${wordList.length - 1}`,
+      `Cannot learn from '${text}': it needs two different tokens or more that occur ` +
+        `${options.min_count} times or more (--min_count), it has ${wordList.length - 1}`,
     );
   }
   const wordDict = new Map(wordList.map((word, i) => [word, i]));

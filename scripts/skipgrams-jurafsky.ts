@@ -77,8 +77,8 @@ export function randomBatch(positives: Pair[], negatives: Pair[], size: number, 
     ...numpy.choice(negatives, size * k, { replace: false }),
   ];
   return [
-    tf.tensor1d(Int32Array.from(batch, ([target]) => target)),
-    tf.tensor1d(Int32Array.from(batch, ([_, context]) => context)),
+    tf.tensor1d(new Int32Array(batch.map(([target]) => target))),
+    tf.tensor1d(new Int32Array(batch.map(([_, context]) => context))),
     tf.tensor1d(new Float32Array(batch.length).fill(1, 0, size)), // 1: neighbours, 0: not
   ];
 }
@@ -147,6 +147,10 @@ export const main = program({
     ? ids.flatMap((sentence) => positivePairs(sentence, window, true))
     : positivePairs(ids.flat(), window);
   const negatives = negativePairs(ids.flat(), k, wordList.length);
+  if (positives.length === 0) {
+    const words = `windows that fit into the ${ids.flat().length} words`;
+    throw new UsageError(`Flag --window expects ${words}: given '${window}'`);
+  }
   const most = Math.min(positives.length, Math.floor(negatives.length / k));
   if (base_batch_size > most) {
     throw new UsageError(
