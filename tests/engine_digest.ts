@@ -7,6 +7,8 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { startEngine, threadsReady } from "lib/engine/cpu/index.ts";
+import * as F from "lib/functional.ts";
+import { torch } from "lib/random.ts";
 
 const [threads = "1", shared = "true", relaxed = "true"] = Deno.args;
 await startEngine({
@@ -62,6 +64,34 @@ for (let step = 0; step < 5; step++) {
   results.push(loss);
 }
 results.push(w, v);
+
+// The fused operations, with their gradients.
+function both(call: (...x: tf.Tensor[]) => tf.Tensor, ...shapes: number[][]) {
+  const inputs = shapes.map(random);
+  const weighted = (...x: tf.Tensor[]) => call(...x).mul(0.37).sin().sum() as tf.Scalar;
+  const { value, grads } = tf.valueAndGrads(weighted)(inputs);
+  results.push(value, ...grads);
+}
+torch.manualSeed(5);
+const heads = [4, 3, 140, 16];
+for (const causal of [true, false]) {
+  both(
+    (q, k, v) => F.scaledDotProductAttention(q, k, v, { causal, dropout_p: 0.2 }),
+    ...[heads, heads, heads],
+  );
+}
+both((x) => F.dropout(x, 0.3), [333, 77]);
+both((x, w, b) => F.layerNorm(x, w, b), [999, 77], [77], [77]);
+both((x, w) => F.rmsNorm(x, w), [999, 77], [77]);
+both((x, w, b) => F.linear(x, w, b), [999, 77], [130, 77], [130]);
+both((x) => F.gelu(x), [999, 77]);
+both((x) => F.gelu(x, "tanh"), [999, 77]);
+both((x) => F.softmax(x), [999, 77]);
+both((x) => F.logSoftmax(x), [999, 77]);
+const classes = tf.tensor(torch.randint(999, 0, 77).map(Number), [999], "int32");
+both((x) => F.crossEntropy(x, classes, { label_smoothing: 0.1 }), [999, 77]);
+both((w) => F.embedding(classes, w), [77, 130]);
+results.push(tf.tensor(torch.rand(2)));
 
 const bytes = results.map((t) => new Uint8Array(t.dataSync().buffer as ArrayBuffer));
 const digest = await crypto.subtle.digest("SHA-256", await new Blob(bytes).arrayBuffer());

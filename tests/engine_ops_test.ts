@@ -98,6 +98,28 @@ test("dropout() draws PyTorch's masks and leaves the generator where PyTorch doe
   }
 });
 
+test("dropout() compares all 53 bits of a draw", async () => {
+  await startDevice("cpu");
+  for (const words of [0, 1]) { // pairs begin at even or at odd words
+    for (const place of [0, 5, 310, 311, 312, 700]) {
+      const start = () => {
+        torch.manualSeed(2);
+        torch.rand(words);
+      };
+      start();
+      const u = torch.rand64(place + 1)[place];
+      // Keep if the draw is below 1 - p: the draw itself, and its neighbours, are the limit.
+      for (const limit of [u - 2 ** -53, u, u + 2 ** -53]) {
+        start();
+        const expected = torch.dropoutMask(900, 1 - limit);
+        start();
+        const actual = tf.tidy(() => F.dropout(tf.ones([900]), 1 - limit).dataSync());
+        assertEquals(actual, expected);
+      }
+    }
+  }
+});
+
 test("dropout() with p of 0 or 1, or in evaluation, draws nothing", async () => {
   await startDevice("cpu");
   const first = (f: () => unknown) => {

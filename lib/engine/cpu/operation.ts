@@ -54,14 +54,17 @@ export function grainOf(ns: number): number {
 
 // ---- dropout
 
-// The generator's state in the engine's memory while a kernel draws, and two
-// words by which the threads take turns.
-const STATE_BYTES = 625 * 4;
+// The generator's state in the engine's memory while a kernel draws, as
+// assembly/twister.ts lays it out, then two words by which the threads take turns.
+const INDEX = 628; // of a word
+const READY = 630;
+const TURN = 644;
+const WORDS = 646;
 let generator = 0;
 
 /** Arguments of a kernel that draws. */
 export interface Draws {
-  /** Pointer of the state: 624 words and the index. */
+  /** Pointer of the state: see assembly/twister.ts. */
   state: number;
   /** (1 - p) * 2^53, rounded up: its high and low 32 bits. */
   high: number;
@@ -77,21 +80,26 @@ export interface Draws {
  * `torch.dropoutMask` does: p must be between 0 and 1, both excluded.
  */
 export function drawing(p: number, kernel: (draws: Draws) => void): void {
-  generator ||= alloc(STATE_BYTES + 16, "the generator's state");
-  const words = new Uint32Array(heap().memory.buffer, generator, 627);
+  generator ||= alloc(4 * WORDS, "the generator's state");
+  let words = stateWords();
   words.set(torch.mt.state);
-  words[624] = torch.mt.index;
-  words[625] = words[626] = 0;
+  words[INDEX] = torch.mt.index;
+  words[READY] = words[TURN] = words[TURN + 1] = 0;
   const limit = Math.ceil((1 - p) * 2 ** 53);
   kernel({
     state: generator,
     high: Math.floor(limit / 2 ** 32),
     low: limit % 2 ** 32,
     factor: dropoutFactor(p),
-    turn: generator + STATE_BYTES,
+    turn: generator + 4 * TURN,
   });
+  words = stateWords(); // the kernel's buffers may have made the memory grow
   torch.mt.state.set(words.subarray(0, 624));
-  torch.mt.index = words[624];
+  torch.mt.index = words[INDEX];
+}
+
+function stateWords(): Uint32Array {
+  return new Uint32Array(heap().memory.buffer, generator, WORDS);
 }
 
 /** 1 / (1 - p) in float32, as PyTorch rounds it. */

@@ -57,7 +57,7 @@ function geluSlope4(x: v128): v128 {
 
 /**
  * sigmoid(2 u) with u = sqrt(2 / pi) (x + 0.044715 x^3): (1 + tanh(u)) / 2.
- * -2 u is kept below 88, so that exp is finite.
+ * -2 u is kept below 88, so that exp is finite (and NaN stays NaN).
  */
 // @ts-ignore: decorator
 @inline
@@ -68,7 +68,8 @@ function sigmoid4(x: v128, x2: v128): v128 {
     f32x4.splat(-1.59576912161),
   );
   const one = f32x4.splat(1);
-  return f32x4.div(one, f32x4.add(one, exp(f32x4.mul(x, k))));
+  const u = f32x4.pmin(f32x4.mul(x, k), f32x4.splat(88.0));
+  return f32x4.div(one, f32x4.add(one, exp(u)));
 }
 
 /** x (1 + tanh(u)) / 2. */

@@ -4,33 +4,32 @@
 import { madd, nmadd } from "./common";
 
 /**
- * exp(x), four at a time, within 1 unit in the last place: x = n ln 2 + r with
- * |r| <= ln 2 / 2 (Cody and Waite), exp(r) by a polynomial of degree 6, whose
- * coefficients minimise the largest relative error (3e-9). 0 below -87.33,
- * where float32 has no more normal numbers; at most exp(88); NaN stays NaN.
+ * exp(x), four at a time, for x up to 88, within 1 unit in the last place:
+ * x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite), exp(r) by a polynomial
+ * of degree 6, whose coefficients minimise the largest relative error (3e-9).
+ * 0 below -87.68, where float32 has no more normal numbers; NaN stays NaN.
  */
 // @ts-ignore: decorator
 @inline
 export function exp(x: v128): v128 {
-  const low = f32x4.splat(-87.33);
-  // pmax and pmin give their first argument if that is NaN.
-  const c = f32x4.pmin(f32x4.pmax(x, low), f32x4.splat(88.0));
-  // Adding 1.5 * 2^23 leaves round(x / ln 2) in the low bits.
-  const magic = f32x4.splat(12582912.0);
-  const t = madd(c, f32x4.splat(1.44269504), magic);
+  // pmax gives its first argument if that is NaN. At -88, n is -127.
+  x = f32x4.pmax(x, f32x4.splat(-88.0));
+  // Adding 1.5 * 2^23 + 127 leaves n + 127 in the low bits, n rounded.
+  const magic = f32x4.splat(12583039.0);
+  const t = madd(x, f32x4.splat(1.44269504), magic);
   const n = f32x4.sub(t, magic);
   const r = nmadd(
     n,
     f32x4.splat(-2.12194440e-4),
-    nmadd(n, f32x4.splat(0.693359375), c),
+    nmadd(n, f32x4.splat(0.693359375), x),
   );
   let q = madd(r, f32x4.splat(0.00138145), f32x4.splat(0.00836875));
   q = madd(q, r, f32x4.splat(0.04166839));
   q = madd(q, r, f32x4.splat(0.1666652));
   q = madd(q, r, f32x4.splat(0.49999993));
   const y = f32x4.add(madd(q, f32x4.mul(r, r), r), f32x4.splat(1));
-  const scale = i32x4.shl(i32x4.add(t, i32x4.splat(127)), 23); // 2^n
-  return v128.andnot(f32x4.mul(y, scale), f32x4.lt(x, low));
+  // 2^n; 0 if n is -127.
+  return f32x4.mul(y, i32x4.shl(t, 23));
 }
 
 /** exp of one number, by the same steps. */

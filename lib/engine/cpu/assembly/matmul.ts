@@ -381,7 +381,7 @@ function finish(
 // @ts-ignore: decorator
 @inline
 function activate(x: v128, activation: i32): v128 {
-  if (activation == RELU) return f32x4.max(x, zero());
+  if (activation == RELU) return f32x4.pmax(x, zero()); // NaN stays
   if (activation == SIGMOID) return sigmoid(x);
   return x;
 }

@@ -6,51 +6,16 @@
 // bits < (1 - p) * 2^53. The high 21 bits decide alone unless they are equal,
 // so only the first word of each pair is tempered; the second is needed once
 // in two million draws.
-const N: usize = 624 * 4; // bytes of state
-const M: usize = 397 * 4; // distance of the word that is mixed in
+//
+// A block of 624 words has 312 pairs, whose bits are found while the block is
+// made, four at a time. If an odd number of words was drawn before, pairs begin
+// at the odd words, and the last one of a block ends in the next block.
 
-/** The new word: the top bit of a, the other bits of b, mixed with m. */
-// @ts-ignore: decorator
-@inline
-function next4(a: v128, b: v128, m: v128): v128 {
-  const y = v128.bitselect(a, b, i32x4.splat(0x80000000));
-  const odd = i32x4.shr_s(i32x4.shl(b, 31), 31);
-  return v128.xor(
-    v128.xor(m, i32x4.shr_u(y, 1)),
-    v128.and(odd, i32x4.splat(0x9908b0df)),
-  );
-}
-
-// @ts-ignore: decorator
-@inline
-function next1(s: usize, b: usize, m: usize): void {
-  const low = load<u32>(b);
-  const y = (load<u32>(s) & 0x80000000) | (low & 0x7fffffff);
-  store<u32>(s, load<u32>(m) ^ (y >> 1) ^ (-(low & 1) & 0x9908b0df));
-}
-
-/** Replaces the 624 words at s by the next 624. */
-function twist(s: usize): void {
-  let i: usize = 0;
-  for (; i < 224 * 4; i += 32) {
-    const p = s + i;
-    const w0 = next4(v128.load(p), v128.load(p, 4), v128.load(p, 1588));
-    const w1 = next4(v128.load(p, 16), v128.load(p, 20), v128.load(p, 1604));
-    v128.store(p, w0);
-    v128.store(p, w1, 16);
-  }
-  for (; i < N - M; i += 4) next1(s + i, s + i + 4, s + i + M);
-  for (; i < (227 + 392) * 4; i += 32) {
-    const p = s + i;
-    const q = p - (N - M);
-    const w0 = next4(v128.load(p), v128.load(p, 4), v128.load(q));
-    const w1 = next4(v128.load(p, 16), v128.load(p, 20), v128.load(q, 16));
-    v128.store(p, w0);
-    v128.store(p, w1, 16);
-  }
-  for (; i < N - 4; i += 4) next1(s + i, s + i + 4, s + i - (N - M));
-  next1(s + i, s, s + i - (N - M));
-}
+// Where things are from the state's pointer on, in bytes.
+const N: usize = 624 * 4; // 624 words, and four of the next block's first words
+const INDEX: usize = N + 16; // the next word
+const BITS: usize = N + 32; // 312 bits: keep or not
+const READY: usize = N + 24; // 1: the bits are there
 
 // @ts-ignore: decorator
 @inline
@@ -63,104 +28,139 @@ function temper4(y: v128): v128 {
 
 // @ts-ignore: decorator
 @inline
-function temper1(y: u32): u32 {
+function temper(y: u32): u32 {
   y ^= y >> 11;
   y ^= (y << 7) & 0x9d2c5680;
   y ^= (y << 15) & 0xefc60000;
   return y ^ (y >> 18);
 }
 
-/** Whether the draw of these two words is kept: 1 or 0. */
+/** A new word: the top bit of a, the other bits of b, mixed with m. */
 // @ts-ignore: decorator
 @inline
-function keep1(first: u32, second: u32, high: u32, low: u32): u32 {
-  const h = temper1(first) & 0x1fffff;
-  return h < high || (h == high && temper1(second) < low) ? 1 : 0;
+function mix(a: u32, b: u32, m: u32): u32 {
+  const y = (a & 0x80000000) | (b & 0x7fffffff);
+  return m ^ (y >> 1) ^ (-(b & 1) & 0x9908b0df);
 }
 
-/** The same for the four pairs of words at p: four bits. */
+/** Four new words; b: the old ones from the next place on. */
 // @ts-ignore: decorator
 @inline
-function keep4(p: usize, high: u32, low: u32): u32 {
-  const first = v128.shuffle<i32>(v128.load(p), v128.load(p, 16), 0, 2, 4, 6);
-  const h = v128.and(temper4(first), i32x4.splat(0x1fffff));
+function mix4(a: v128, b: v128, m: v128): v128 {
+  const y = v128.bitselect(a, b, i32x4.splat(0x80000000));
+  const odd = i32x4.shr_s(i32x4.shl(b, 31), 31);
+  return v128.xor(
+    v128.xor(m, i32x4.shr_u(y, 1)),
+    v128.and(odd, i32x4.splat(0x9908b0df)),
+  );
+}
+
+/** The high 21 bits of the draws of the four pairs in eight words. */
+// @ts-ignore: decorator
+@inline
+function draws(w0: v128, w1: v128, odd: bool): v128 {
+  const first = odd
+    ? v128.shuffle<i32>(w0, w1, 1, 3, 5, 7)
+    : v128.shuffle<i32>(w0, w1, 0, 2, 4, 6);
+  return v128.and(temper4(first), i32x4.splat(0x1fffff));
+}
+
+/** Makes the next block, and its bits. high, low: (1 - p) * 2^53. */
+function twist(s: usize, odd: bool, high: u32, low: u32): void {
   const limit = i32x4.splat(high);
-  if (v128.any_true(i32x4.eq(h, limit))) {
-    let bits: u32 = 0;
-    for (let i: usize = 0; i < 4; i++) {
-      const q = p + (i << 3);
-      bits |= keep1(load<u32>(q), load<u32>(q, 4), high, low) << <u32> i;
-    }
-    return bits;
+  let equal = i32x4.splat(0);
+  let old = v128.load(s);
+  let p = s;
+  for (let i: usize = 0; i < 39; i++) {
+    // From the 228th word on, what is mixed in is new already. Word 227 mixes
+    // in the first new one, which also stands behind the block.
+    const m = i < 15 ? p + 397 * 4 : p - 227 * 4;
+    const o1 = v128.load(p, 16), o2 = v128.load(p, 32), o3 = v128.load(p, 48);
+    const w0 = mix4(old, v128.shuffle<i32>(old, o1, 1, 2, 3, 4), v128.load(m));
+    v128.store(p, w0);
+    if (i == 0) v128.store(s, w0, 624 * 4);
+    const n = i == 14 ? p - 227 * 4 : m;
+    const w1 = mix4(o1, v128.shuffle<i32>(o1, o2, 1, 2, 3, 4), v128.load(n, 16));
+    const w2 = mix4(o2, v128.shuffle<i32>(o2, o3, 1, 2, 3, 4), v128.load(n, 32));
+    old = v128.load(p, 64);
+    const w3 = mix4(o3, v128.shuffle<i32>(o3, old, 1, 2, 3, 4), v128.load(n, 48));
+    v128.store(p, w1, 16);
+    v128.store(p, w2, 32);
+    v128.store(p, w3, 48);
+    const d0 = draws(w0, w1, odd), d1 = draws(w2, w3, odd);
+    equal = v128.or(equal, v128.or(i32x4.eq(d0, limit), i32x4.eq(d1, limit)));
+    const bits = i32x4.bitmask(i32x4.lt_s(d0, limit)) |
+      (i32x4.bitmask(i32x4.lt_s(d1, limit)) << 4);
+    store<u8>(s + i, <u8> bits, BITS);
+    p += 64;
   }
-  return i32x4.bitmask(i32x4.lt_s(h, limit));
+  if (v128.any_true(equal)) exactBits(s, odd, high, low);
+  store<i32>(s, 1, READY);
+}
+
+/** The bits of a block, by comparing all 53 bits. */
+function exactBits(s: usize, odd: bool, high: u32, low: u32): void {
+  const first = s + (odd ? 4 : 0);
+  for (let i: usize = 0; i < 312; i += 8) {
+    let byte: u32 = 0;
+    for (let j: usize = 0; j < 8; j++) {
+      const p = first + ((i + j) << 3);
+      const h = temper(load<u32>(p)) & 0x1fffff;
+      const second = odd && i + j == 311
+        ? mix(load<u32>(s), load<u32>(s, 4), load<u32>(s, 397 * 4))
+        : load<u32>(p, 4);
+      const keep = h < high || (h == high && temper(second) < low);
+      if (keep) byte |= <u32> 1 << <u32> j;
+    }
+    store<u8>(s + (i >> 3), <u8> byte, BITS);
+  }
+  store<i32>(s, 1, READY);
 }
 
 /**
- * Draws `count` bits (1: keep) into 32-bit words at `bits`, the first in the
- * lowest bit; the last word is filled up with zeros. `state`: 624 words, then
- * the index of the next one. high, low: (1 - p) * 2^53, rounded up.
+ * Draws `count` bits (1: keep) into 32-bit words at `out`, the first in the
+ * lowest bit; the last word is filled up with zeros. READY is 0 before the
+ * first draw with this p.
  */
 export function drawBits(
-  bits: usize,
+  out: usize,
   count: i32,
-  state: usize,
+  s: usize,
   high: u32,
   low: u32,
 ): void {
-  let index = load<i32>(state + N);
+  let index = load<i32>(s, INDEX);
+  const odd = (index & 1) != 0;
+  if (load<i32>(s, READY) == 0) exactBits(s, odd, high, low);
   let buffer: u64 = 0;
-  let filled: u32 = 0;
+  let filled = 0; // bits in the buffer: fewer than 32
   while (count > 0) {
-    if (index >= 623) {
-      if (index == 623) {
-        // A pair that begins in this block and ends in the next one.
-        const first = load<u32>(state + N - 4);
-        twist(state);
-        buffer |= <u64> keep1(first, load<u32>(state), high, low) << filled;
-        index = 1;
-        count--;
-        if (++filled == 32) {
-          store<u32>(bits, <u32> buffer);
-          bits += 4;
-          buffer = 0;
-          filled = 0;
-        }
-        continue;
-      }
-      twist(state);
-      index = 0;
+    let pair = index >> 1;
+    if (pair == 312) {
+      twist(s, odd, high, low);
+      index = odd ? 1 : 0;
+      pair = 0;
     }
-    const take = min(count, (624 - index) >> 1);
-    let p = state + (<usize> index << 2);
-    let i = 0;
-    for (; i + 4 <= take; i += 4) {
-      buffer |= <u64> keep4(p, high, low) << filled;
-      p += 32;
-      filled += 4;
-      if (filled >= 32) {
-        store<u32>(bits, <u32> buffer);
-        bits += 4;
-        buffer >>= 32;
-        filled -= 32;
-      }
-    }
-    for (; i < take; i++) {
-      buffer |= <u64> keep1(load<u32>(p), load<u32>(p, 4), high, low) <<
-        filled;
-      p += 8;
-      if (++filled == 32) {
-        store<u32>(bits, <u32> buffer);
-        bits += 4;
-        buffer = 0;
-        filled = 0;
-      }
-    }
+    const take = min(min(count, 312 - pair), 32);
+    // Bits pair .. pair + 31 lie within these eight bytes.
+    const eight = load<u64>(s + (<usize> pair >> 3), BITS) >> <u64> (pair & 7);
+    buffer |= (eight & (((<u64> 1) << <u64> take) - 1)) << <u64> filled;
+    filled += take;
     index += take << 1;
     count -= take;
+    if (filled >= 32) {
+      store<u32>(out, <u32> buffer);
+      out += 4;
+      buffer >>= 32;
+      filled -= 32;
+    }
   }
-  if (filled > 0) store<u32>(bits, <u32> buffer);
-  store<i32>(state + N, index);
+  if (filled > 0) store<u32>(out, <u32> buffer);
+  if (index == 625) { // the second word of the last pair is in the next block
+    twist(s, odd, high, low);
+    index = 1;
+  }
+  store<i32>(s, index, INDEX);
 }
 
 /** All ones where a bit of the low four of `bits` is set, else zeros. */
@@ -184,4 +184,3 @@ export function waitTurn(p: usize, turn: i32): void {
 export function passTurn(p: usize, turn: i32): void {
   atomic.store<i32>(p, turn + 1);
 }
-

@@ -18,8 +18,8 @@ function apply(op: i32, x: v128): v128 {
   if (op == SQRT) return f32x4.sqrt(x);
   if (op == RSQRT) return f32x4.div(one, f32x4.sqrt(x));
   if (op == RECIPROCAL) return f32x4.div(one, x);
-  if (op == RELU) return f32x4.max(x, zero);
-  if (op == RELU6) return f32x4.min(f32x4.max(x, zero), f32x4.splat(6));
+  if (op == RELU) return f32x4.pmax(x, zero); // NaN stays
+  if (op == RELU6) return f32x4.pmin(f32x4.pmax(x, zero), f32x4.splat(6));
   if (op == STEP) { // 1 above 0, else 0; NaN stays
     const y = v128.and(one, f32x4.gt(x, zero));
     return v128.bitselect(y, x, f32x4.eq(x, x));
