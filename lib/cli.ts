@@ -291,11 +291,13 @@ export function describeFlags<D extends Defaults>(
  * entry are its comment if there is none behind. Lines that start with `--` are headings.
  *
  * @param source The text of a TypeScript file with `const defaults = {...}`
+ * @param name Another name of that constant, if there is one of that name
  * @returns The comments by the names of the entries
  */
-export function defaultComments(source: string): Record<string, string> {
+export function defaultComments(source: string, name = "defaults"): Record<string, string> {
   const comments: Record<string, string> = {};
-  const start = /\bdefaults\b[^={]*=\s*\{/.exec(source);
+  const startOf = (name: string) => RegExp(`\\b${name}\\b[^={]*=\\s*\\{`).exec(source);
+  const start = startOf(name) ?? startOf("defaults");
   if (!start) return comments;
   const tokens =
     /(?<comment>\/\/[^\n]*|\/\*[\s\S]*?\*\/)|(?<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)|(?<bracket>[()[\]{}])|(?<key>[\w$]+)(?=\s*:)/g;

@@ -30,7 +30,7 @@ import {
   parseFlags,
 } from "./cli.ts";
 import type { Device, DeviceChoice } from "./device.ts";
-import { InputError } from "./errors.ts";
+import { InputError, UsageError } from "./errors.ts";
 import { writeFileAtomic } from "./files.ts";
 import { type Metrics, MetricsFile } from "./metrics.ts";
 // Device, engine and generators are imported where a run starts: --help and errors answer at once.
@@ -43,7 +43,20 @@ export interface Program<D extends Defaults, C extends Choices<D>> extends Flags
   seed?: number;
   /** Whether a run with these options is so long that `--turbo auto` pays (default: no). */
   long?: (options: Options<D, C>) => boolean;
+  /**
+   * Which of the script's {@linkcode commands} this is. The comments of its flags then stand behind
+   * the entries of the constant `<command>Defaults`, if there is one.
+   */
+  command?: string;
+  /**
+   * Flags that lie under those of the command line, such as a preset's: they replace the defaults,
+   * and what is given on the command line replaces them.
+   */
+  preset?: (options: Options<D, C> & { out: string }) => string[] | Promise<string[]>;
 }
+
+/** A script's `main`, or one of its commands. */
+export type Main<R> = (args?: readonly string[]) => Promise<R>;
 
 /** The flags of every program. */
 function standardFlags(name: string, seed: number) {
@@ -165,24 +178,76 @@ export class Run<O> {
 export function program<D extends Defaults, R, const C extends Choices<D> = Choices<D>>(
   spec: Program<D, C>,
   body: (run: Run<Options<D, C>>) => R | Promise<R>,
-): (args?: readonly string[]) => Promise<R> {
+): Main<R> {
   const standard = standardFlags(scriptName(spec.url), spec.seed ?? 42);
   const taken = Object.keys(spec.defaults).filter((name) => name in standard.defaults);
   if (taken.length > 0) {
     throw new TypeError(`Cannot use '${taken[0]}' in defaults: it is a flag of every program`);
   }
 
-  return async (args) => {
-    if (args !== undefined) return await start(spec, standard, body, args, false);
-    try {
-      return await start(spec, standard, body, Deno.args, true);
-    } catch (error) {
-      const exitCode = exitCodeOf(error);
-      if (exitCode === undefined) throw error; // a mistake in the program needs its stack trace
-      console.error(`error: ${(error as Error).message}`);
-      Deno.exit(exitCode);
-    }
+  // The second parameter is for `commands`, which takes the command's name off the command line.
+  return async (args?: readonly string[], isProcess = args === undefined) => {
+    const run = () => start(spec, standard, body, args ?? Deno.args, isProcess);
+    return isProcess ? await orEndWithOneLine(run) : await run();
   };
+}
+
+/**
+ * Makes the `main` of a script that has several programs, each called by a word before its flags:
+ * `deno run -A scripts/nanogpt.ts sample --seed=3`. Without a word it is the first one.
+ *
+ *     export const main = commands(import.meta.url, {
+ *       train: { main: train, about: "trains a model" },
+ *       sample: { main: sample, about: "writes with it" },
+ *     });
+ *
+ * @param url `import.meta.url` of the script
+ * @param table The programs, made by `program`, by their words
+ */
+export function commands(
+  url: string,
+  table: Record<string, { main: Main<unknown>; about: string }>,
+): Main<unknown> {
+  const names = Object.keys(table);
+  return async (args) => {
+    const isProcess = args === undefined;
+    const [first = "", ...rest] = args ?? Deno.args;
+    const word = first.startsWith("-") || first === "" ? undefined : first;
+    const run = async () => {
+      if (word !== undefined && !names.includes(word)) {
+        throw new UsageError(`Unknown command '${word}': want ${names.join(", ")}`);
+      }
+      if (word === undefined && ["--help", "-h"].includes(first)) {
+        console.log(`Usage: deno run -A ${shown(url)} COMMAND [--FLAG=VALUE ...]\n\nCommands:`);
+        const width = Math.max(...names.map((name) => name.length));
+        for (const name of names) console.log(`  ${name.padEnd(width)}  ${table[name].about}`);
+        console.log(`\nCOMMAND --help lists its flags; without a command it is ${names[0]}:\n`);
+      }
+      const main = table[word ?? names[0]].main as (
+        args: readonly string[],
+        isProcess: boolean,
+      ) => Promise<unknown>;
+      return await main(word === undefined ? args ?? Deno.args : rest, isProcess);
+    };
+    return isProcess ? await orEndWithOneLine(run) : await run();
+  };
+}
+
+/** Runs a command-line program; an error that a user can mend ends the process with one line. */
+async function orEndWithOneLine<R>(run: () => Promise<R>): Promise<R> {
+  try {
+    return await run();
+  } catch (error) {
+    const exitCode = exitCodeOf(error);
+    if (exitCode === undefined) throw error; // a mistake in the program needs its stack trace
+    console.error(`error: ${(error as Error).message}`);
+    Deno.exit(exitCode);
+  }
+}
+
+/** The script as it is called from the current folder. */
+function shown(url: string): string {
+  return url.startsWith("file:") ? relative(Deno.cwd(), fileURLToPath(url)) : url;
 }
 
 /** `ff-neural-lm` for `file:///.../ff-neural-lm.ts`. */
@@ -201,11 +266,14 @@ async function start<D extends Defaults, C extends Choices<D>, R>(
     console.log(helpText(spec, { defaults, choices, check }));
     return undefined as R;
   }
-  const all = parseFlags(args, {
-    defaults: { ...spec.defaults, ...defaults },
-    choices: { ...spec.choices, ...choices } as Choices<Defaults>,
-    check: { ...spec.check, ...check },
-  }) as Options<D, C> & StandardOptions;
+  const parse = (args: readonly string[]) =>
+    parseFlags(args, {
+      defaults: { ...spec.defaults, ...defaults },
+      choices: { ...spec.choices, ...choices } as Choices<Defaults>,
+      check: { ...spec.check, ...check },
+    }) as Options<D, C> & StandardOptions;
+  let all = parse(args);
+  if (spec.preset) all = parse([...await spec.preset(all), ...args]); // the last one counts
   const own = Object.fromEntries(Object.keys(spec.defaults).map((name) => [name, all[name]]));
   const options = own as Options<D, C>;
 
@@ -215,6 +283,7 @@ async function start<D extends Defaults, C extends Choices<D>, R>(
   if (turbo && device.name === "cpu") device.description += `; ${turbo}`;
   await openFolder(all.out, {
     program: scriptName(spec.url),
+    ...spec.command && { command: spec.command },
     options,
     seed: all.seed,
     device,
@@ -281,11 +350,8 @@ function helpText<D extends Defaults, C extends Choices<D>>(
   standard: Standard,
 ): string {
   let source = "";
-  let script = spec.url;
   try {
-    const path = fileURLToPath(spec.url);
-    script = relative(Deno.cwd(), path);
-    source = Deno.readTextFileSync(path);
+    source = Deno.readTextFileSync(fileURLToPath(spec.url));
   } catch {
     // Not from a file: no comments.
   }
@@ -293,9 +359,14 @@ function helpText<D extends Defaults, C extends Choices<D>>(
   const summary = /\/\*\*([\s\S]*?)\*\//.exec(source)?.[1]
     .split("\n").map((line) => line.replace(/^\s*\* ?/, "").trimEnd()).join("\n").trim()
     .split(/\n(?=\n|Run:|Try:)/)[0];
-  const own = describeFlags(spec as Flags<Defaults>, defaultComments(source));
+  const own = describeFlags(
+    spec as Flags<Defaults>,
+    defaultComments(source, spec.command && `${spec.command}Defaults`),
+  );
   return [
-    `Usage: deno run -A ${script} [--FLAG=VALUE ...]`,
+    `Usage: deno run -A ${
+      [shown(spec.url), spec.command].filter(Boolean).join(" ")
+    } [--FLAG=VALUE ...]`,
     ...summary ? ["", summary] : [],
     ...own.length > 0 ? ["", "Flags of this program, their defaults:", ...own] : [],
     "",
