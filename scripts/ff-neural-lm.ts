@@ -70,7 +70,7 @@ export function vocabularyOf(tokens: string[], min_count: number): string[] {
 export class Windows implements Dataset {
   readonly length: number;
 
-  constructor(private ids: Int32Array, private n_step: number) {
+  constructor(readonly ids: Int32Array, private n_step: number) {
     this.length = ids.length - n_step;
   }
 
@@ -247,8 +247,7 @@ export const main = program({
   console.log(
     `Perplexity on the held-out tenth: ${measured.toFixed(2)} (guessing: ${wordList.length})`,
   );
-  const [X] = heldOut.batch([0]);
-  const context = [...await X.data()];
+  const context = [...heldOut.ids.subarray(0, n_step)];
   const ids = await generate(model, context, run.options.generate);
   const join = (ids: number[]) =>
     ids.map((i) => wordList[i]).join(run.options.tokens === "word" ? " " : "");

@@ -155,7 +155,8 @@ export const main = program({
   }
 
   // ---- plot: the vector of a word is its column of W, as a linear layer's weight is (out, in)
-  const vectors = await model.W.weight.transpose().array() as number[][]; // (V, E)
+  const W = await model.W.weight.array() as number[][]; // (E, V)
+  const vectors = wordList.map((_, i) => W.map((row) => row[i])); // (V, E)
   const figure = await plotEmbeddings("Word vectors (columns of W)", wordList, vectors);
   await figure.save(run.path("W"));
   return { model, wordList, pairs, vectors };
