@@ -1,12 +1,11 @@
 /** The training loop of all larger models: it knows nothing of the model but its loss. */
 import * as tf from "@tensorflow/tfjs";
-import { loadCheckpoint, readSafetensorsHeader, saveCheckpoint } from "./checkpoint.ts";
 import { DataLoader, type Dataset, RandomSampler } from "./data.ts";
 import { InputError } from "./errors.ts";
 import type { Module } from "./nn.ts";
 import { type AnyOptimizer, clipGradNorm, type LRScheduler } from "./optim.ts";
 import { progressBar } from "./progress.ts";
-import { numpy, python, torch } from "./random.ts";
+import { endStopped, listenForStop, restoreTraining, saveTraining } from "./resume.ts";
 import type { Run } from "./run.ts";
 import { item, type Tensor } from "./tensor.ts";
 import { firstBadValue } from "./trace.ts";
@@ -110,8 +109,8 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
     const stop = listenForStop();
     model.train();
     const batches = this.#loader[Symbol.iterator]();
-    let [saved, turn, began] = [this.iter_num, performance.now(), performance.now()];
-    const first = this.iter_num;
+    const [first, began] = [this.iter_num, performance.now()];
+    let saved = first;
     try {
       while (this.iter_num < max_iters && !stop.signal) {
         const start = performance.now();
@@ -127,10 +126,7 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
         this.iter_dt = now - start;
         const rate = tokens * (this.iter_num - first) / (now - began) * 1000;
         bar.update(this.iter_num, `${Math.round(rate)} tokens/s`);
-        if (now - turn > 50) {
-          await nextTurn(); // signals arrive only when the event loop turns
-          turn = now;
-        }
+        await stop.check();
       }
       if (saved < this.iter_num) await this.save();
     } finally {
@@ -142,7 +138,7 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
     if (stop.signal) {
       run.close();
       console.error(`Stopped after ${this.iter_num} updates; --resume goes on from here`);
-      Deno.exit(stop.signal === "SIGINT" ? 130 : 143);
+      endStopped(stop.signal);
     }
     await this.#trigger("on_train_end");
   }
@@ -232,77 +228,29 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
 
   /** Writes the checkpoint; a kill at any moment leaves the old one or the new one. */
   async save(): Promise<void> {
-    const { model, optimizer } = this.#options;
-    const { tensors, ...rest } = optimizer.stateDict();
-    const named = (prefix: string, tensors: Record<string, Tensor>) =>
-      Object.entries(tensors).map(([name, t]) => [`${prefix}.${name}`, t]);
-    const state = {
+    await saveTraining(this.checkpoint, this.#options, {
       iter_num: this.iter_num,
       state: this.state,
       history: this.history,
-      optimizer: rest,
       loader: this.#loader.getState(),
-      generators: {
-        torch: torch.getState(),
-        numpy: numpy.getState(),
-        python: python.getState(),
-      },
-    };
-    await saveCheckpoint(
-      this.checkpoint,
-      Object.fromEntries([...named("model", model.stateDict()), ...named("optimizer", tensors)]),
-      { trainer: JSON.stringify(state) },
-    );
+    });
   }
 
   async #restore(): Promise<void> {
-    const { run, model, optimizer, schedule } = this.#options;
+    const { run, schedule } = this.#options;
     const path = this.checkpoint;
     if (!await Deno.stat(path).then(() => true, () => false)) {
       throw new InputError(
         `Cannot resume as there is no checkpoint '${path}': start without --resume, or name the folder of the run by --out`,
       );
     }
-    const { metadata } = await readSafetensorsHeader(path);
-    if (!metadata?.trainer) {
-      throw new InputError(`Cannot resume from '${path}': it has weights, but no trainer's state`);
-    }
-    const saved = JSON.parse(metadata.trainer);
-    const all = await loadCheckpoint(path);
-    const part = (prefix: string) =>
-      Object.fromEntries(
-        Object.entries(all).filter(([name]) => name.startsWith(prefix))
-          .map(([name, t]) => [name.slice(prefix.length), t]),
-      );
-    model.loadStateDict(part("model."));
-    optimizer.loadStateDict({ ...saved.optimizer, tensors: part("optimizer.") });
-    tf.dispose(Object.values(all));
+    // deno-lint-ignore no-explicit-any
+    const saved: any = await restoreTraining(path, this.#options);
     this.iter_num = saved.iter_num;
     this.state = saved.state;
     this.history = saved.history;
     this.#loader.setState(saved.loader);
-    torch.setState(saved.generators.torch);
-    numpy.setState(saved.generators.numpy);
-    python.setState(saved.generators.python);
     schedule?.set(this.iter_num);
     await run.openMetrics({ keepUpTo: this.iter_num });
   }
-}
-
-/** Notes SIGINT and SIGTERM instead of ending the process, until `end`. */
-function listenForStop() {
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  const stop = { signal: undefined as Deno.Signal | undefined, end: () => {} };
-  const listeners = signals.map((signal) => {
-    const listener = () => void (stop.signal ??= signal);
-    Deno.addSignalListener(signal, listener);
-    return () => Deno.removeSignalListener(signal, listener);
-  });
-  stop.end = () => listeners.forEach((remove) => remove());
-  return stop;
-}
-
-/** Resolves in the next turn of the event loop. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }
