@@ -7,8 +7,10 @@
 import * as tf from "@tensorflow/tfjs";
 import { UsageError } from "lib/errors.ts";
 import * as F from "lib/functional.ts";
+import { loadGPT2, readGPT2Config, saveGPT2 } from "lib/gpt2.ts";
+import { pretrainedFolder } from "lib/hub.ts";
 import * as nn from "lib/nn.ts";
-import { type AdamSettings, AdamW } from "lib/optim.ts";
+import { AdamW } from "lib/optim.ts";
 import { torch } from "lib/random.ts";
 import { causalMask, type Tensor } from "lib/tensor.ts";
 
@@ -39,7 +41,7 @@ export interface GPTConfig {
 }
 
 /** The keys and values of the tokens so far, for each block: (B, H, T, D). */
-export type Cache = { k: Tensor; v: Tensor }[];
+export type Cache = { k?: Tensor; v?: Tensor }[];
 
 export class CausalSelfAttention extends nn.Module {
   c_attn; // queries, keys and values of all heads in one matrix
@@ -68,13 +70,15 @@ export class CausalSelfAttention extends nn.Module {
     const splitHeads = (t: Tensor) =>
       t.reshape([B, T, this.n_head, C / this.n_head]).transpose([0, 2, 1, 3]);
     let [q, k, v] = tf.split(this.c_attn.forward(x), 3, 2).map(splitHeads); // (B, H, T, D)
-    if (past) {
-      [k, v] = [tf.concat([past.k, k], 2), tf.concat([past.v, v], 2)]; // (B, H, past + T, D)
-      [past.k, past.v] = [k, v];
+    if (past?.k && past.v) {
+      [k, v] = [tf.concat([past.k, k], 2), tf.concat([past.v, v], 2)]; // (B, H, seen + T, D)
     }
-    const seen = k.shape[2]! - T; // tokens in the cache, which every query may attend to
+    if (past) [past.k, past.v] = [k, v];
+    const seen = k.shape[2]! - T; // tokens before x, to which every query may attend; and one query to all
+    const mask = seen > 0 && T > 1 ? causalMask(seen + T).slice([seen, 0]) : undefined; // (T, seen + T)
     const y = F.scaledDotProductAttention(q, k, v, {
-      ...(seen === 0 ? { causal: true } : { mask: causalMask(seen + T).slice([seen, 0]) }),
+      mask,
+      causal: seen === 0,
       dropout_p: this.attn_dropout.p,
       training: this.training,
     }); // (B, H, T, D)
@@ -155,24 +159,148 @@ export class GPT extends nn.Module {
     }
   }
 
-  /** Next-token scores: ids (B, T) -> (B, T, V). With a cache, ids are the tokens after those in it. */
-  forward(ids: Tensor, cache?: Cache): Tensor {
+  /** What the blocks make of the tokens: ids (B, T) -> (B, T, C). With a cache, ids are the tokens after those in it. */
+  hidden(ids: Tensor, cache?: Cache): Tensor {
+    const { block_size } = this.config;
     const T = ids.shape[1]!;
-    const seen = cache?.[0]?.k.shape[2] ?? 0;
-    if (seen + T > this.config.block_size) {
-      throw new RangeError(
-        `Cannot process ${seen + T} tokens: the block has ${this.config.block_size}`,
-      );
+    const seen = cache?.[0]?.k?.shape[2] ?? 0;
+    if (seen + T > block_size) {
+      throw new RangeError(`Cannot process ${seen + T} tokens: the block has ${block_size}`);
     }
     const { wte, wpe, drop, h, ln_f } = this.transformer;
     const positions = tf.range(seen, seen + T, 1, "int32"); // (T)
     let x = drop.forward(wte.forward(ids).add(wpe.forward(positions))); // (B, T, C)
     for (let i = 0; i < h.length; i++) x = h[i].forward(x, cache?.[i]);
-    return this.lm_head.forward(ln_f.forward(x)); // (B, T, V)
+    return ln_f.forward(x);
+  }
+
+  /** Next-token scores: ids (B, T) -> logits (B, T, V). */
+  forward(ids: Tensor, cache?: Cache): Tensor {
+    return this.lm_head.forward(this.hidden(ids, cache));
   }
 
   /** The cross-entropy of the logits with the next tokens; a target of -1 does not count. */
   loss(ids: Tensor, targets: Tensor): Tensor {
     return F.crossEntropy(this.forward(ids), targets, { ignore_index: -1 });
   }
+
+  /** AdamW; only the weights of linear layers decay, not biases, norms and embeddings. */
+  configureOptimizers({ learning_rate, betas, weight_decay }: {
+    learning_rate: number;
+    betas: [number, number];
+    weight_decay: number;
+  }): AdamW {
+    const linear = this.namedModules().filter(([, module]) => module instanceof nn.Linear);
+    const decaying = new Set(linear.map(([name]) => `${name}.weight`));
+    const named = this.namedParameters().sort(([a], [b]) => a < b ? -1 : 1); // minGPT's order
+    const params = (decays: boolean) =>
+      named.filter(([name]) => decaying.has(name) === decays).map(([, p]) => p);
+    return new AdamW([
+      { params: params(true), weight_decay },
+      { params: params(false), weight_decay: 0 },
+    ], { lr: learning_rate, betas });
+  }
+
+  /**
+   * Continues each row of ids (B, T), int32: returns B lists of T + max_new_tokens ids. Call `eval()` first.
+   *
+   * The keys and values of the tokens so far are kept, so that a step computes its own token only. When the text outgrows
+   * the block, the model sees the last `block_size` tokens: each then has another position at each step, and all are
+   * computed anew.
+   */
+  async generate(
+    ids: Tensor,
+    max_new_tokens: number,
+    options: GenerateOptions = {},
+  ): Promise<number[][]> {
+    const { use_cache = true, onToken, ...sampling } = options;
+    const { block_size, n_layer, vocab_size } = this.config;
+    const rows = await ids.array() as number[][];
+    let T = ids.shape[1]!;
+    if (T === 0) {
+      throw new RangeError("Cannot generate from nothing: give each row a token or more");
+    }
+    let cache: Cache = Array.from({ length: n_layer }, () => ({}));
+    for (let step = 0; step < max_new_tokens; step++, T++) {
+      const keep = use_cache && T <= block_size;
+      const seen = keep ? cache[0].k?.shape[2] ?? 0 : 0;
+      const fresh = rows.map((row) => row.slice(Math.max(seen, T - block_size))); // B of T' <= block_size
+      const before = cache.map((block) => ({ ...block }));
+      const { scores } = tf.tidy(() => {
+        if (!keep) cache = [];
+        const x = this.hidden(tf.tensor2d(fresh, undefined, "int32"), keep ? cache : undefined);
+        const last = x.slice([0, fresh[0].length - 1], [-1, 1]); // (B, 1, C)
+        return { scores: this.lm_head.forward(last), cache };
+      });
+      tf.dispose(before);
+      const logits = await scores.data() as Float32Array; // (B V)
+      scores.dispose();
+      const next = rows.map((_, b) =>
+        nextToken(logits.subarray(b * vocab_size, (b + 1) * vocab_size), sampling)
+      );
+      next.forEach((id, b) => rows[b].push(id));
+      onToken?.(next);
+    }
+    tf.dispose(cache);
+    return rows;
+  }
+
+  /**
+   * A pretrained GPT-2: "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl" from the Hugging Face hub, or a folder with its
+   * config.json and model.safetensors. No random number is drawn.
+   *
+   * @throws {InputError} If it cannot be fetched or read; the message names each weight that does not fit
+   */
+  static async fromPretrained(source: string): Promise<GPT> {
+    const folder = await pretrainedFolder(source);
+    const config = await readGPT2Config(folder);
+    const model = nn.skipInit(() => new GPT(config));
+    await loadGPT2(folder, model.stateDict());
+    return model;
+  }
+
+  /** Writes a folder that `fromPretrained` reads, here and in Hugging Face's GPT2LMHeadModel. */
+  async savePretrained(folder: string, options: { characters?: readonly string[] } = {}) {
+    await saveGPT2(folder, this.config, this.stateDict(), options);
+  }
+}
+
+// ---- sampling
+
+export interface SamplingOptions {
+  do_sample?: boolean; // draw the next token; otherwise, and by default, take the most probable one
+  temperature?: number; // what the scores are divided by: below 1 surer, above 1 more varied
+  top_k?: number; // draw from the k most probable tokens only
+  top_p?: number; // draw from the fewest tokens that have this probability together (Holtzman et al. 2020)
+}
+
+export interface GenerateOptions extends SamplingOptions {
+  use_cache?: boolean; // keep keys and values; true by default
+  onToken?: (ids: number[]) => void; // is told the next token of each row, as soon as it is known
+}
+
+/** Chooses a token by its scores, logits (V). PyTorch draws the same one from the same state of its generator. */
+export function nextToken(logits: Float32Array, options: SamplingOptions = {}): number {
+  const { do_sample = false, temperature = 1, top_k = Infinity, top_p = 1 } = options;
+  if (!(temperature > 0) || !(top_k >= 1) || !(top_p > 0 && top_p <= 1)) {
+    throw new RangeError(
+      `Cannot sample as temperature must be above 0, top_k 1 or more and top_p above 0 and at most 1: temperature=${temperature}, top_k=${top_k}, top_p=${top_p}`,
+    );
+  }
+  if (!do_sample) return logits.reduce((best, x, i) => x > logits[best] ? i : best, 0);
+  const scaled = logits.map((x) => x / Math.fround(temperature)); // in float32, as PyTorch does
+  const least = top_k < scaled.length ? scaled.toSorted().at(-top_k)! : -Infinity; // the k-th largest
+  const highest = scaled.reduce((a, b) => Math.max(a, b));
+  const weights = scaled.map((x) => x < least ? 0 : Math.exp(x - highest));
+  const sum = weights.reduce((a, b) => a + b);
+  const p = weights.map((w) => w / sum); // the softmax, (V)
+  if (top_p < 1) {
+    const order = Array.from(p.keys()).filter((i) => p[i] > 0).sort((i, j) => p[j] - p[i]);
+    let mass = 0;
+    for (const i of order) {
+      if (mass >= top_p) p[i] = 0;
+      else mass += p[i];
+    }
+  }
+  return torch.multinomial(p, 1)[0];
 }
