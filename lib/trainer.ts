@@ -73,6 +73,7 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
     on_train_end: [],
   };
   #loss?: Tensor;
+  #finished = false;
 
   constructor(options: TrainerOptions<Batch>) {
     this.#options = options;
@@ -97,8 +98,13 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
     return await item(this.#loss!);
   }
 
+  /** Ends the training after the current update: for a callback that sees that the model has learnt enough. */
+  finish(): void {
+    this.#finished = true;
+  }
+
   /**
-   * Runs until `max_iters` updates are done.
+   * Runs until `max_iters` updates are done, or until a callback calls `finish`.
    *
    * @throws {InputError} If the loss is no longer finite, or there is nothing to resume from
    */
@@ -111,8 +117,9 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
     const batches = this.#loader[Symbol.iterator]();
     const [first, began] = [this.iter_num, performance.now()];
     let saved = first;
+    this.#finished = false;
     try {
-      while (this.iter_num < max_iters && !stop.signal) {
+      while (this.iter_num < max_iters && !this.#finished && !stop.signal) {
         const start = performance.now();
         const tokens = await this.#update(batches, bar.log);
         await this.#trigger("on_batch_end");
