@@ -110,12 +110,13 @@ function stridesOf(shape: readonly number[]): number[] {
 
 // ---- one operand
 
-function registerUnary(name: string, operation: number, grain: number) {
+function registerUnary(name: string, grain: number) {
+  const kernel = `unary${name}`;
   register(name, ({ x }: Inputs, attrs) => {
     if (x.dtype !== "float32") return;
     if (name === Step && attrs.alpha !== 0) return;
     const { info, pointer } = output(x.shape);
-    parallel("unary", [pointer, at(x), operation], size(x.shape), grain);
+    parallel(kernel, [pointer, at(x)], size(x.shape), grain);
     return info;
   });
 }
@@ -152,12 +153,13 @@ function broadcastStrides(own: readonly number[], shape: readonly number[]): num
   return shape.map((_, i) => i < missing || own[i - missing] === 1 ? 0 : strides[i - missing]);
 }
 
-function registerBinary(name: string, operation: number) {
+function registerBinary(name: string, operation: string) {
+  const flat = `binary${operation}Flat`, rows = `binary${operation}Rows`;
   register(name, ({ a, b }: Inputs) => {
     if (a.dtype !== "float32" || b.dtype !== "float32") return;
     if (sameShape(a.shape, b.shape)) {
       const { info, pointer } = output(a.shape);
-      parallel("binaryFlat", [operation, pointer, at(a), 4, at(b), 4], size(a.shape), ELEMENTS);
+      parallel(flat, [pointer, at(a), 4, at(b), 4], size(a.shape), ELEMENTS);
       return info;
     }
     const shape = backend_util.assertAndGetBroadcastShape(a.shape, b.shape);
@@ -170,7 +172,7 @@ function registerBinary(name: string, operation: number) {
     const { info, pointer } = output(shape);
     if (dims.length <= 1) {
       const aStride = 4 * (aStep[0] ?? 0), bStride = 4 * (bStep[0] ?? 0);
-      parallel("binaryFlat", [operation, pointer, at(a), aStride, at(b), bStride], count, ELEMENTS);
+      parallel(flat, [pointer, at(a), aStride, at(b), bStride], count, ELEMENTS);
       return info;
     }
     if (dims.length === 2) {
@@ -180,10 +182,10 @@ function registerBinary(name: string, operation: number) {
     }
     // deno-fmt-ignore
     const args = [
-      operation, pointer, at(a), 4 * aStep[2], at(b), 4 * bStep[2], dims[1], dims[2],
+      pointer, at(a), 4 * aStep[2], at(b), 4 * bStep[2], dims[1], dims[2],
       4 * aStep[0], 4 * aStep[1], 4 * bStep[0], 4 * bStep[1],
     ];
-    parallel("binaryRows", args, dims[0] * dims[1], Math.ceil(ELEMENTS / (dims[2] + 16)));
+    parallel(rows, args, dims[0] * dims[1], Math.ceil(ELEMENTS / (dims[2] + 16)));
     return info;
   });
 }
@@ -447,13 +449,17 @@ function fill(shape: number[], dtype: DataType, value: number): TensorInfo | und
 export function registerEngineKernels(): void {
   copyRegisteredKernels("cpu", "engine");
 
-  // The numbers of the operations are those of assembly/unary.ts and binary.ts.
-  const simple = [Neg, Abs, Square, Sqrt, Rsqrt, Reciprocal, Relu, Step];
-  simple.forEach((name, i) => registerUnary(name, i, ELEMENTS));
-  [Exp, Log, Sigmoid, Tanh].forEach((name, i) => registerUnary(name, 8 + i, FUNCTIONS));
-  registerUnary(Relu6, 12, ELEMENTS);
-  const binary = [Add, Sub, Multiply, RealDiv, Maximum, Minimum, SquaredDifference];
-  binary.forEach(registerBinary);
+  for (const name of [Neg, Abs, Square, Sqrt, Rsqrt, Reciprocal, Relu, Relu6, Step]) {
+    registerUnary(name, ELEMENTS);
+  }
+  for (const name of [Exp, Log, Sigmoid, Tanh]) registerUnary(name, FUNCTIONS);
+  registerBinary(Add, "Add");
+  registerBinary(Sub, "Sub");
+  registerBinary(Multiply, "Mul");
+  registerBinary(RealDiv, "Div");
+  registerBinary(Maximum, "Max");
+  registerBinary(Minimum, "Min");
+  registerBinary(SquaredDifference, "SquaredDifference");
 
   register(
     BatchMatMul,
@@ -577,10 +583,10 @@ export function registerEngineKernels(): void {
     const { info, pointer } = output(first.shape);
     const count = size(first.shape);
     if (others.length === 0) {
-      parallel("unary", [pointer, at(first), 13], count, ELEMENTS);
+      parallel("unaryCopy", [pointer, at(first)], count, ELEMENTS);
       return info;
     }
-    parallel("binaryFlat", [0, pointer, at(first), 4, at(others[0]), 4], count, ELEMENTS);
+    parallel("binaryAddFlat", [pointer, at(first), 4, at(others[0]), 4], count, ELEMENTS);
     for (const x of others.slice(1)) parallel("accumulate", [pointer, at(x)], count, ELEMENTS);
     return info;
   });

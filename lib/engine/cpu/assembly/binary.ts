@@ -2,9 +2,8 @@
 // Two values in, one value out, with broadcasting.
 import { int, pointer } from "./common";
 
-// Numbers of the operations; ../kernels.ts uses the same ones.
 const ADD: i32 = 0, SUB: i32 = 1, MUL: i32 = 2, DIV: i32 = 3, MAX: i32 = 4, MIN: i32 = 5;
-const SQUARED_DIFFERENCE: i32 = 6;
+const SQUAREDDIFFERENCE: i32 = 6;
 
 // @ts-ignore: decorator
 @inline
@@ -53,30 +52,19 @@ function loop(op: i32, out: usize, a: usize, aStep: usize, b: usize, bStep: usiz
   }
 }
 
-function run(op: i32, out: usize, a: usize, aStep: usize, b: usize, bStep: usize, count: i32): void {
-  switch (op) {
-    case ADD: loop(ADD, out, a, aStep, b, bStep, count); break;
-    case SUB: loop(SUB, out, a, aStep, b, bStep, count); break;
-    case MUL: loop(MUL, out, a, aStep, b, bStep, count); break;
-    case DIV: loop(DIV, out, a, aStep, b, bStep, count); break;
-    case MAX: loop(MAX, out, a, aStep, b, bStep, count); break;
-    case MIN: loop(MIN, out, a, aStep, b, bStep, count); break;
-    default: loop(SQUARED_DIFFERENCE, out, a, aStep, b, bStep, count);
-  }
-}
-
 /**
  * out = f(a, b) without rows. Items: elements.
- * args: operation, out, a, aStep, b, bStep (steps in bytes: 4, or 0 for one
- * value for all).
+ * args: out, a, aStep, b, bStep (steps in bytes: 4, or 0 for one value for all).
  */
-export function binaryFlat(args: usize, begin: i32, end: i32): void {
-  const aStep = pointer(args, 3), bStep = pointer(args, 5);
-  run(
-    int(args, 0),
-    pointer(args, 1) + (<usize> begin << 2),
-    pointer(args, 2) + <usize> begin * aStep, aStep,
-    pointer(args, 4) + <usize> begin * bStep, bStep,
+// @ts-ignore: decorator
+@inline
+function flat(op: i32, args: usize, begin: i32, end: i32): void {
+  const aStep = pointer(args, 2), bStep = pointer(args, 4);
+  loop(
+    op,
+    pointer(args, 0) + (<usize> begin << 2),
+    pointer(args, 1) + <usize> begin * aStep, aStep,
+    pointer(args, 3) + <usize> begin * bStep, bStep,
     end - begin,
   );
 }
@@ -84,21 +72,82 @@ export function binaryFlat(args: usize, begin: i32, end: i32): void {
 /**
  * out (d0, d1, d2) = f(a, b), each operand with a stride in bytes (0 where it
  * is broadcast) for the three dimensions. Items: rows, d0 * d1 of them.
- * args: operation, out, a, a2, b, b2, d1, d2, a0, a1, b0, b1.
+ * args: out, a, a2, b, b2, d1, d2, a0, a1, b0, b1.
  */
-export function binaryRows(args: usize, begin: i32, end: i32): void {
-  const aStep = pointer(args, 3), bStep = pointer(args, 5);
-  const d1 = int(args, 6), d2 = int(args, 7);
+// @ts-ignore: decorator
+@inline
+function rows(op: i32, args: usize, begin: i32, end: i32): void {
+  const aStep = pointer(args, 2), bStep = pointer(args, 4);
+  const d1 = int(args, 5), d2 = int(args, 6);
   for (let row = begin; row < end; row++) {
     const i0 = <usize> (row / d1), i1 = <usize> (row % d1);
-    run(
-      int(args, 0),
-      pointer(args, 1) + (<usize> row * d2 << 2),
-      pointer(args, 2) + i0 * pointer(args, 8) + i1 * pointer(args, 9), aStep,
-      pointer(args, 4) + i0 * pointer(args, 10) + i1 * pointer(args, 11), bStep,
+    loop(
+      op,
+      pointer(args, 0) + (<usize> row * d2 << 2),
+      pointer(args, 1) + i0 * pointer(args, 7) + i1 * pointer(args, 8), aStep,
+      pointer(args, 3) + i0 * pointer(args, 9) + i1 * pointer(args, 10), bStep,
       d2,
     );
   }
+}
+
+// An exported function for each operation: in one function the compiler folds
+// the loops into one that looks up the operation for every vector.
+
+export function binaryAddFlat(args: usize, begin: i32, end: i32): void {
+  flat(ADD, args, begin, end);
+}
+
+export function binaryAddRows(args: usize, begin: i32, end: i32): void {
+  rows(ADD, args, begin, end);
+}
+
+export function binarySubFlat(args: usize, begin: i32, end: i32): void {
+  flat(SUB, args, begin, end);
+}
+
+export function binarySubRows(args: usize, begin: i32, end: i32): void {
+  rows(SUB, args, begin, end);
+}
+
+export function binaryMulFlat(args: usize, begin: i32, end: i32): void {
+  flat(MUL, args, begin, end);
+}
+
+export function binaryMulRows(args: usize, begin: i32, end: i32): void {
+  rows(MUL, args, begin, end);
+}
+
+export function binaryDivFlat(args: usize, begin: i32, end: i32): void {
+  flat(DIV, args, begin, end);
+}
+
+export function binaryDivRows(args: usize, begin: i32, end: i32): void {
+  rows(DIV, args, begin, end);
+}
+
+export function binaryMaxFlat(args: usize, begin: i32, end: i32): void {
+  flat(MAX, args, begin, end);
+}
+
+export function binaryMaxRows(args: usize, begin: i32, end: i32): void {
+  rows(MAX, args, begin, end);
+}
+
+export function binaryMinFlat(args: usize, begin: i32, end: i32): void {
+  flat(MIN, args, begin, end);
+}
+
+export function binaryMinRows(args: usize, begin: i32, end: i32): void {
+  rows(MIN, args, begin, end);
+}
+
+export function binarySquaredDifferenceFlat(args: usize, begin: i32, end: i32): void {
+  flat(SQUAREDDIFFERENCE, args, begin, end);
+}
+
+export function binarySquaredDifferenceRows(args: usize, begin: i32, end: i32): void {
+  rows(SQUAREDDIFFERENCE, args, begin, end);
 }
 
 /**

@@ -3,7 +3,6 @@
 import { int, pointer } from "./common";
 import { exp, log, sigmoid, tanh } from "./math";
 
-// Numbers of the operations; ../kernels.ts uses the same ones.
 const NEG: i32 = 0, ABS: i32 = 1, SQUARE: i32 = 2, SQRT: i32 = 3, RSQRT: i32 = 4;
 const RECIPROCAL: i32 = 5, RELU: i32 = 6, STEP: i32 = 7, EXP: i32 = 8, LOG: i32 = 9;
 const SIGMOID: i32 = 10, TANH: i32 = 11, RELU6: i32 = 12, COPY: i32 = 13;
@@ -47,25 +46,64 @@ function loop(op: i32, out: usize, x: usize, begin: i32, end: i32): void {
   }
 }
 
-/** out = f(x). Items: elements. args: out, x, operation. */
-export function unary(args: usize, begin: i32, end: i32): void {
-  const out = pointer(args, 0), x = pointer(args, 1);
-  switch (int(args, 2)) {
-    case NEG: loop(NEG, out, x, begin, end); break;
-    case ABS: loop(ABS, out, x, begin, end); break;
-    case SQUARE: loop(SQUARE, out, x, begin, end); break;
-    case SQRT: loop(SQRT, out, x, begin, end); break;
-    case RSQRT: loop(RSQRT, out, x, begin, end); break;
-    case RECIPROCAL: loop(RECIPROCAL, out, x, begin, end); break;
-    case RELU: loop(RELU, out, x, begin, end); break;
-    case RELU6: loop(RELU6, out, x, begin, end); break;
-    case STEP: loop(STEP, out, x, begin, end); break;
-    case EXP: loop(EXP, out, x, begin, end); break;
-    case LOG: loop(LOG, out, x, begin, end); break;
-    case SIGMOID: loop(SIGMOID, out, x, begin, end); break;
-    case TANH: loop(TANH, out, x, begin, end); break;
-    default: loop(COPY, out, x, begin, end);
-  }
+// out = f(x). Items: elements. args: out, x. An exported function for each
+// operation: in one function the compiler folds the loops into one that looks
+// up the operation for every vector.
+
+export function unaryNeg(args: usize, begin: i32, end: i32): void {
+  loop(NEG, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unaryAbs(args: usize, begin: i32, end: i32): void {
+  loop(ABS, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unarySquare(args: usize, begin: i32, end: i32): void {
+  loop(SQUARE, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unarySqrt(args: usize, begin: i32, end: i32): void {
+  loop(SQRT, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unaryRsqrt(args: usize, begin: i32, end: i32): void {
+  loop(RSQRT, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unaryReciprocal(args: usize, begin: i32, end: i32): void {
+  loop(RECIPROCAL, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unaryRelu(args: usize, begin: i32, end: i32): void {
+  loop(RELU, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unaryRelu6(args: usize, begin: i32, end: i32): void {
+  loop(RELU6, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unaryStep(args: usize, begin: i32, end: i32): void {
+  loop(STEP, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unaryExp(args: usize, begin: i32, end: i32): void {
+  loop(EXP, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unaryLog(args: usize, begin: i32, end: i32): void {
+  loop(LOG, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unarySigmoid(args: usize, begin: i32, end: i32): void {
+  loop(SIGMOID, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unaryTanh(args: usize, begin: i32, end: i32): void {
+  loop(TANH, pointer(args, 0), pointer(args, 1), begin, end);
+}
+
+export function unaryCopy(args: usize, begin: i32, end: i32): void {
+  loop(COPY, pointer(args, 0), pointer(args, 1), begin, end);
 }
 
 /** out = value, as 32-bit words. Items: elements. args: out, value's bits. */
