@@ -1,0 +1,404 @@
+/** What a check can ask of a student's file, and what it says if the answer is not right. */
+import * as tf from "@tensorflow/tfjs";
+import type { Diagnosis, Language } from "./exercise.ts";
+import { texts } from "./texts.ts";
+
+/** Where a check fails: the first of these that does. */
+export type Stage =
+  | "not started"
+  | "does not load"
+  | "missing export"
+  | "throws"
+  | "shape"
+  | "NaN"
+  | "value"
+  | "gradient"
+  | "cost"
+  | "endless loop"
+  | "crash";
+
+/** Why a check fails. The first line is `message`, the others follow in this order. */
+export interface Reason {
+  stage: Stage;
+  message: string;
+  detail?: string;
+  input?: string;
+  means: string;
+  /** The diagnosis of the exercise that `means` is. */
+  diagnosis?: string;
+}
+
+/** Ends a check. */
+export class Failure extends Error {
+  override name = "Failure";
+  constructor(readonly reason: Reason) {
+    super(reason.message);
+  }
+}
+
+/** Numbers, texts and truth values, alone, in arrays of any depth, in tensors, or in objects. */
+// deno-lint-ignore no-explicit-any
+export type Values = any;
+
+/**
+ * What a mistake would give: the values, a function without parameters that works them out, or a function of what was
+ * received (its values in one list, its shape) that recognises the mistake.
+ */
+export type Suspect = Values | (() => Values) | ((data: Leaf[], shape?: number[]) => boolean);
+
+/** A comparison. */
+export interface Expectation<D extends string> {
+  /** What is looked at, as a student would write it: `forward(x)[0]`. */
+  what: string;
+  /** Calls the student's code. */
+  got: () => unknown;
+  /** What it is to give. */
+  want: Values;
+  /** What went in: seed and shapes, or the values. */
+  input?: string;
+  stage?: "value" | "gradient";
+  /** Absolute and relative; 1e-4 by default. */
+  tolerance?: number;
+  /** Typical mistakes, by the names of the exercise's diagnoses. The first that fits is reported. */
+  suspects?: { [K in D]?: Suspect };
+  /** The diagnosis if none of the suspects fits. */
+  otherwise?: D;
+}
+
+/** Passed to the `check` of an exercise. */
+export class Check<D extends string = string> {
+  readonly #exports: Record<string, unknown>;
+  readonly #diagnoses: Record<string, Diagnosis>;
+  readonly #file: { url: string; shown: string };
+  readonly #language: Language;
+
+  constructor(
+    exports: Record<string, unknown>,
+    diagnoses: Record<string, Diagnosis>,
+    file: { url: string; shown: string },
+    language: Language,
+  ) {
+    this.#exports = exports;
+    this.#diagnoses = diagnoses;
+    this.#file = file;
+    this.#language = language;
+  }
+
+  get #texts() {
+    return texts[this.#language];
+  }
+
+  /** The exports of the student's file with these names. */
+  exports<T>(...names: (keyof T & string)[]): T {
+    for (const name of names) {
+      if (this.#exports[name] === undefined) {
+        throw new Failure({
+          stage: "missing export",
+          message: this.#texts.missing(name, this.#file.shown),
+          means: this.#texts.unknownMissing,
+        });
+      }
+    }
+    return this.#exports as T;
+  }
+
+  /** Calls the student's code; what it throws ends the check with the place in the student's file. */
+  async run<T>(what: string, f: () => T | Promise<T>, input?: string): Promise<T> {
+    try {
+      return await f();
+    } catch (error) {
+      throw this.#thrown(what, error, input);
+    }
+  }
+
+  #thrown(what: string, error: unknown, input?: string): Failure {
+    if (error instanceof Failure) return error;
+    const message = error instanceof Error ? error.message : String(error);
+    if (message.startsWith("TODO ")) {
+      return new Failure({
+        stage: "not started",
+        message: this.#texts.notStarted,
+        means: this.#texts.unknownStart,
+      });
+    }
+    const name = error instanceof Error ? error.name : typeof error;
+    const place = placeIn(this.#file, error);
+    const overflow = error instanceof RangeError && /call stack/i.test(message);
+    return new Failure({
+      stage: "throws",
+      message: this.#texts.throws(what, `${name}: ${message.split("\n")[0]}`) +
+        (place ? this.#texts.at(place) : ""),
+      input,
+      means: overflow ? this.#texts.unknownEndless : this.#texts.unknownThrow,
+    });
+  }
+
+  /** Fails unless the student's code gives these values. */
+  async equal(expectation: Expectation<D>): Promise<void> {
+    const { what, got, want, input, stage = "value", tolerance = 1e-4 } = expectation;
+    const raw = await this.run(what, got, input);
+    const received = await flatten(raw);
+    const expected = await flatten(want);
+    const t = this.#texts;
+    const fail = async (stage: Stage, message: string, otherwise: string, detail?: string) => {
+      const { diagnosis, means } = await this.#diagnose(received, expectation) ??
+        { diagnosis: undefined, means: otherwise };
+      throw new Failure({ stage, message, detail, input, diagnosis, means });
+    };
+    const index = (path: string) => path === "" ? "" : t.at(path);
+
+    const shape = differentShape(received, expected, t);
+    if (shape) {
+      await fail("shape", t.wrongShape(what, shape.expected, shape.received), t.unknownShape);
+    }
+    const { leaves } = expected;
+    const nan = leaves.findIndex(({ value }, i) =>
+      Number.isFinite(value) && typeof received.leaves[i].value === "number" &&
+      !Number.isFinite(received.leaves[i].value)
+    );
+    if (nan >= 0) {
+      const { path, value } = received.leaves[nan];
+      await fail("NaN", t.nan(what, index(path), show(value)), t.unknownNaN);
+    }
+    const different = leaves.map((leaf, i) => [leaf.value, received.leaves[i].value, i] as const)
+      .filter(([e, r]) => !isClose(r, e, tolerance));
+    if (different.length > 0) {
+      const [e, r, i] = different[0];
+      const message = stage === "gradient" ? t.wrongGradient : t.wrongValue;
+      await fail(
+        stage,
+        message(what, index(leaves[i].path), show(e), show(r)),
+        this.#generalMistake(received, expected, tolerance),
+        leaves.length > 1
+          ? t.differ(
+            showShape(expected, t),
+            different.length,
+            leaves.length,
+            String(tolerance).replace("0.0001", "1e-4"),
+          )
+          : undefined,
+      );
+    }
+  }
+
+  /** Fails if a condition on the student's results does not hold; says what was expected and what received. */
+  that(
+    holds: boolean,
+    { what, expected, received, input, stage = "value", diagnosis }: {
+      what: string;
+      expected: unknown;
+      received: unknown;
+      input?: string;
+      stage?: "value" | "gradient" | "shape";
+      diagnosis: D;
+    },
+  ): void {
+    if (holds) return;
+    const t = this.#texts;
+    const message = stage === "shape"
+      ? t.wrongShape
+      : (what: string, e: string, r: string) =>
+        (stage === "gradient" ? t.wrongGradient : t.wrongValue)(what, "", e, r);
+    throw new Failure({
+      stage,
+      message: message(what, show(expected), show(received)),
+      input,
+      ...this.#named(diagnosis),
+    });
+  }
+
+  /** Fails if the student's code needs more than `most` multiplications in its matrix products; returns its result. */
+  async cost<T>(
+    { what, got, most, input, diagnosis }: {
+      what: string;
+      got: () => T | Promise<T>;
+      most: number;
+      input?: string;
+      diagnosis: D;
+    },
+  ): Promise<T> {
+    const { result, count } = await multiplications(() => this.run(what, got, input));
+    if (count > most) {
+      const unit = this.#language === "es" ? "multiplicaciones" : "multiplications";
+      throw new Failure({
+        stage: "cost",
+        message: this.#texts.cost(what, `${most} ${unit}`, `${count}`),
+        input,
+        ...this.#named(diagnosis),
+      });
+    }
+    return result;
+  }
+
+  #named(diagnosis: string) {
+    return { diagnosis, means: this.#diagnoses[diagnosis].means[this.#language] };
+  }
+
+  async #diagnose(received: Flat, { suspects = {}, otherwise, tolerance = 1e-4 }: Expectation<D>) {
+    const data = received.leaves.map(({ value }) => value);
+    for (const [name, suspect] of Object.entries(suspects) as [D, Suspect][]) {
+      if (typeof suspect === "function" && suspect.length > 0) {
+        if (suspect(data, received.shape)) return this.#named(name);
+        continue;
+      }
+      const mistake = await flatten(typeof suspect === "function" ? await suspect() : suspect);
+      const same = !differentShape(received, mistake, this.#texts) &&
+        mistake.leaves.every(({ value }, i) => isClose(received.leaves[i].value, value, tolerance));
+      if (same) return this.#named(name);
+    }
+    return otherwise && this.#named(otherwise);
+  }
+
+  /** A mistake that shows in any numbers. */
+  #generalMistake(received: Flat, expected: Flat, tolerance: number): string {
+    const t = this.#texts;
+    const e = expected.leaves.map(({ value }) => value);
+    const r = received.leaves.map(({ value }) => value);
+    if (![...e, ...r].every((x) => typeof x === "number")) return t.unknown;
+    const [want, have] = [e as number[], r as number[]];
+    const all = (f: (x: number, i: number) => number) =>
+      want.every((x, i) => isClose(have[i], f(x, i), tolerance));
+    const largest = want.reduce((best, x, i) => Math.abs(x) > Math.abs(want[best]) ? i : best, 0);
+    if (want.some((x) => x !== 0) && all((x) => -x)) return t.sign;
+    const factor = have[largest] / want[largest];
+    if (have.length > 1 && Number.isFinite(factor) && factor !== 0 && all((x) => x * factor)) {
+      return t.factor(show(factor));
+    }
+    const offset = have[0] - want[0];
+    if (have.length > 1 && all((x) => x + offset)) return t.offset(show(offset));
+    if (expected.shape?.length === 2 && expected.shape[0] === expected.shape[1]) {
+      const n = expected.shape[0];
+      if (all((_, i) => want[(i % n) * n + Math.floor(i / n)])) return t.transposed;
+    }
+    return t.unknown;
+  }
+}
+
+// ---- values
+
+/** A single value in what a student's code gives. */
+export type Leaf = number | string | boolean | null | undefined;
+
+/** All single values with the paths to them, and the shape if there is one. */
+interface Flat {
+  shape?: number[];
+  leaves: { path: string; value: Leaf }[];
+}
+
+/** Values of any form as a list. */
+export async function flatten(x: Values): Promise<Flat> {
+  if (x instanceof tf.Tensor) {
+    const data = await x.data();
+    const leaves = Array.from(data, (value, i) => ({ path: indexPath(i, x.shape), value }));
+    return { shape: x.shape, leaves };
+  }
+  if (ArrayBuffer.isView(x)) x = Array.from(x as Float32Array);
+  if (x instanceof Map) x = Object.fromEntries(x);
+  if (x instanceof Set) x = [...x];
+  if (Array.isArray(x)) {
+    const parts = await Promise.all(x.map(flatten));
+    const inner = parts[0]?.shape;
+    const regular = parts.every(({ shape }) => shape && String(shape) === String(inner));
+    return {
+      shape: regular ? [x.length, ...(inner ?? [])] : undefined,
+      leaves: parts.flatMap(({ leaves }, i) =>
+        leaves.map(({ path, value }) => ({ path: joinPaths(i, path), value }))
+      ),
+    };
+  }
+  if (typeof x === "object" && x !== null) {
+    const keys = Object.keys(x).sort();
+    const parts = await Promise.all(keys.map((key) => flatten(x[key])));
+    return {
+      leaves: parts.flatMap(({ leaves }, i) =>
+        leaves.map(({ path, value }) => ({ path: keys[i] + path, value }))
+      ),
+    };
+  }
+  return { shape: x === undefined ? undefined : [], leaves: [{ path: "", value: x as Leaf }] };
+}
+
+function joinPaths(i: number, path: string): string {
+  return path.startsWith("[") ? `[${i}, ${path.slice(1)}` : `[${i}]${path}`;
+}
+
+function indexPath(i: number, shape: number[]): string {
+  const index: number[] = [];
+  for (const size of [...shape].reverse()) {
+    index.unshift(i % size);
+    i = Math.floor(i / size);
+  }
+  return index.length ? `[${index.join(", ")}]` : "";
+}
+
+type Texts = typeof texts.en;
+
+function differentShape(received: Flat, expected: Flat, t: Texts) {
+  const paths = ({ leaves }: Flat) => leaves.map(({ path }) => path).join();
+  const same = expected.shape && received.shape
+    ? String(expected.shape) === String(received.shape)
+    : paths(expected) === paths(received);
+  return same ? undefined : { expected: showShape(expected, t), received: showShape(received, t) };
+}
+
+function showShape({ shape, leaves }: Flat, t: Texts): string {
+  if (shape) return `(${shape.join(", ")})`;
+  return leaves.length === 1 && leaves[0].value === undefined
+    ? t.nothing
+    : t.elements(leaves.length);
+}
+
+/** A value in a report. */
+function show(x: unknown): string {
+  if (typeof x !== "number") {
+    return typeof x === "string"
+      ? `"${x}"`
+      : Array.isArray(x)
+      ? `[${x.map(show).join(", ")}]`
+      : `${x}`;
+  }
+  if (Number.isInteger(x) || !Number.isFinite(x)) return String(x);
+  const size = Math.abs(x);
+  return size >= 1e-3 && size < 1e5 ? x.toFixed(4) : x.toExponential(3);
+}
+
+function isClose(a: Leaf, b: Leaf, tolerance: number): boolean {
+  if (typeof a === "boolean" || typeof b === "boolean") return Number(a) === Number(b);
+  if (typeof a !== "number" || typeof b !== "number") return a === b;
+  return Object.is(a, b) || a === b || Math.abs(a - b) <= tolerance * (1 + Math.abs(b));
+}
+
+// ---- errors in the student's file
+
+/** `my/name.ts:12:5` if the error comes from there. */
+export function placeIn(file: { url: string; shown: string }, error: unknown): string | undefined {
+  const text = error instanceof Error ? `${error.message}\n${error.stack}` : "";
+  const at = text.indexOf(file.url);
+  const place = at < 0 ? undefined : /^[^:]*(:\d+:\d+)/.exec(text.slice(at + file.url.length));
+  return place ? file.shown + place[1] : undefined;
+}
+
+// ---- tools of the checks
+
+/** How many multiplications the matrix products of `f` make. */
+async function multiplications<T>(f: () => T | Promise<T>): Promise<{ result: T; count: number }> {
+  let result: T;
+  const profile = await tf.profile(
+    (async () => {
+      result = await f();
+      return tf.scalar(0);
+    }) as unknown as () => tf.TensorContainer,
+  );
+  let count = 0;
+  for (const kernel of profile.kernels) {
+    if (kernel.name !== "BatchMatMul" && kernel.name !== "_FusedMatMul") continue;
+    const [a] = kernel.inputShapes;
+    const out = kernel.outputShapes[0];
+    const size = (shape: number[]) => shape.reduce((x, y) => x * y, 1);
+    // A (..., M, K) times B gives (..., M, N), whether or not an operand is transposed.
+    const batch = size(out.slice(0, -2));
+    const inner = size(a!.slice(-2)) / out.at(-2)!;
+    count += batch * out.at(-2)! * out.at(-1)! * inner;
+  }
+  return { result: result!, count };
+}

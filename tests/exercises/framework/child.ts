@@ -1,0 +1,49 @@
+/**
+ * The process in which students' files are checked, started by checker.ts. It reads a line `{ key }` first, then a line
+ * `{ name, file, language }` for each check, and answers each with a line that begins with the key, which the files do
+ * not know: what they print is not taken for an answer.
+ */
+import { findEntry, load } from "./catalog.ts";
+import type { Language } from "./exercise.ts";
+import { runCheck, type StudentFile } from "./run_check.ts";
+
+/** What the process is asked. */
+export interface Job {
+  name: string;
+  file: StudentFile;
+  language: Language;
+}
+
+// Taken before a student's file can change them.
+const { stringify } = JSON;
+const encoder = new TextEncoder();
+const encode = encoder.encode.bind(encoder);
+const write = Deno.stdout.writeSync.bind(Deno.stdout);
+
+async function* lines() {
+  let rest = "";
+  for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop()!;
+    yield* parts;
+  }
+}
+
+function send(text: string) {
+  for (let bytes = encode(text); bytes.length > 0;) bytes = bytes.subarray(write(bytes));
+}
+
+let key = "";
+for await (const line of lines()) {
+  const message = JSON.parse(line);
+  if (!key) {
+    key = message.key;
+    send(`\n${key}\n`);
+    continue;
+  }
+  const { name, file, language } = message as Job;
+  const answer = await runCheck(name, await load(findEntry(name)), file, language)
+    .catch((error) => ({ broken: String(error?.stack ?? error) }));
+  send(`\n${key}${stringify(answer)}\n`);
+}
+Deno.exit(0); // whatever timers a file has left
