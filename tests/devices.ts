@@ -1,8 +1,9 @@
 /** The devices that tests run on, and how a test runs on each. */
 import { startDevice } from "lib/device.ts";
+import { findAdapter } from "lib/engine/webgpu/adapter.ts";
 
 /** Whether this machine has a WebGPU adapter, a software one included. */
-export const hasAdapter = (await navigator.gpu?.requestAdapter() ?? null) !== null;
+export const hasAdapter = (await findAdapter()) !== undefined;
 
 export const devices = ["reference", "cpu", "webgpu"] as const;
 

@@ -81,7 +81,7 @@ async function assertSame({ inputs, f, tolerance = 2e-6 }: Case) {
 // ---- layers
 
 gpuTest("linear agrees with its formula", async () => {
-  for (const [N, features, out] of [[1, 1, 1], [300, 48, 17], [5000, 5, 2], [131, 67, 130]]) {
+  for (const [N, features, out] of [[1, 1, 1], [3001, 33, 17], [131, 67, 130]]) {
     const x = normal(N, features), w = normal(out, features), b = normal(out);
     await assertSame({ inputs: [x, w, b], f: F.linear, tolerance: 5e-6 });
   }
@@ -96,16 +96,24 @@ gpuTest("embedding agrees with its formula", async () => {
   }
 });
 
+gpuTest("a kernel may have more than 65535 workgroups", async () => {
+  await gpu();
+  const table = tf.zeros([70001, 1]), ids = tf.tensor1d([70000, 3, 70000], "int32");
+  const used = tf.grad((w) => F.embedding(ids, w))(table, tf.tensor2d([[1], [2], [4]]));
+  const expected = new Float32Array(70001);
+  [expected[3], expected[70000]] = [2, 5];
+  assertEquals(await data([used]), [expected]);
+});
+
 gpuTest("layerNorm and rmsNorm agree with their formulas", async () => {
-  for (const shape of [[1, 1], [2, 3, 5], [37, 48], [9, 257], [3, 1031], [70001, 3]]) {
+  for (const shape of [[1, 1], [2, 3, 5], [37, 48], [3, 1031], [70001, 3]]) {
     const C = shape.at(-1)!, x = normal(...shape), w = normal(C), b = normal(C);
     const tolerance = C < 5 ? 2e-4 : 1e-5; // of 1 to 3 values, some are almost equal
     await assertSame({ inputs: [x, w, b], f: (x, w, b) => F.layerNorm(x, w, b), tolerance });
-    if (shape.length === 1) continue;
-    await assertSame({ inputs: [x, w], f: (x, w) => F.layerNorm(x, w), tolerance });
     await assertSame({ inputs: [x, w], f: (x, w) => F.rmsNorm(x, w), tolerance });
-    await assertSame({ inputs: [x], f: (x) => F.rmsNorm(x), tolerance });
   }
+  await assertSame({ inputs: [normal(3, 8)], f: (x) => F.rmsNorm(x) });
+  await assertSame({ inputs: [normal(3, 8), normal(8)], f: (x, w) => F.layerNorm(x, w) });
   await assertSame({ inputs: [normal(3, 8)], f: (x) => F.layerNorm(x, undefined, undefined, 0.1) });
   await assertSame({
     inputs: [normal(3, 8), normal(8)],
@@ -139,7 +147,7 @@ gpuTest("softmax and logSoftmax agree with their formulas", async () => {
     await assertSame({ inputs: [x], f: (x) => F.logSoftmax(x) });
   }
   await assertSame({ inputs: [normal(3, 4, 5)], f: (x) => F.softmax(x, 1) });
-  await assertSame({ inputs: [normal(3, 4)], f: (x) => F.softmax(x.mul(100)) });
+  await assertSame({ inputs: [normal(3, 4)], f: (x) => F.softmax(x.mul(100)), tolerance: 2e-5 });
   await assertSame({
     inputs: [() => tf.tensor2d([[1, -Infinity, 2], [-Infinity, -Infinity, 3]])],
     f: (x) => F.softmax(x),
@@ -159,7 +167,7 @@ gpuTest("attention agrees with its formula", async () => {
     }
   };
   const causal = () => ({ causal: true, dropout_p: 0.3 });
-  await attention([1, 1, 1, 1, 1, 1], () => ({}), causal);
+  await attention([1, 1, 1, 1, 1, 1], causal);
   const mask = booleans(2, 1, 71, 71), padding = booleans(2, 1, 1, 71), flat = booleans(71, 71);
   await attention(
     [2, 3, 71, 71, 4, 4],
@@ -175,7 +183,7 @@ gpuTest("attention agrees with its formula", async () => {
   await attention([1, 1, 19, 19, 132, 132], () => ({}));
 });
 
-gpuTest("attention takes three axes, many heads and a query that sees nothing", async () => {
+gpuTest("attention takes three axes, and a query that sees nothing", async () => {
   const three = [normal(3, 9, 4), normal(3, 9, 4), normal(3, 9, 4)];
   const padding = booleans(3, 1, 9);
   await assertSame({
@@ -187,14 +195,6 @@ gpuTest("attention takes three axes, many heads and a query that sees nothing", 
     inputs: three,
     f: (q, k, v) => F.scaledDotProductAttention(q, k, v, { mask: tf.zeros([9, 9], "bool") }),
   });
-  // One key each: the result is its value.
-  await gpu();
-  const one = tf.zeros([300, 230, 1, 1]), values = generator.randn(300 * 230);
-  const { value, grads: [dq, , dv] } = tf.valueAndGrads((q, k, v) =>
-    F.scaledDotProductAttention(q, k, v)
-  )([one, one, tf.tensor(values, one.shape)], tf.tensor(values, one.shape));
-  const [y, zeros, same] = await data([value, dq, dv]);
-  assertEquals([y, zeros, same], [values, new Float32Array(values.length), values]);
 });
 
 // ---- losses
@@ -233,8 +233,9 @@ gpuTest("crossEntropy of a target that is no class is not a number", async () =>
 /** The parameters, and the norms before clipping, after three steps with gradients of our own. */
 async function assertSameUpdates<S extends { lr: number }>(
   make: (params: nn.Parameter[]) => optim.Optimizer<S>,
+  more = 0,
 ) {
-  const sizes = [[1], [7, 3], [300], [70001], ...Array.from({ length: 40 }, (_, i) => [i + 1])];
+  const sizes = [[1], [7, 3], [300], [70001], ...Array.from({ length: more }, (_, i) => [i + 1])];
   const initial = sizes.map((shape) => normal(...shape));
   const gradients = sizes.map((shape) => normal(3, ...shape));
   const run = async () => {
@@ -274,7 +275,7 @@ gpuTest("SGD, Adam and AdamW with clipping agree with their formulas", async () 
     new optim.SGD(p, { lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.1 })
   );
   await assertSameUpdates((p) => new optim.Adam(p, { lr: 0.01, weight_decay: 0.1 }));
-  await assertSameUpdates((p) => new optim.AdamW(p, { lr: 0.01, betas: [0.8, 0.9] }));
+  await assertSameUpdates((p) => new optim.AdamW(p, { lr: 0.01, betas: [0.8, 0.9] }), 40);
 });
 
 gpuTest("an update changes the parameter and none of its copies", async () => {
@@ -308,7 +309,7 @@ gpuTest("a training step of gpt-nano takes at most 200 dispatches and no memory"
   const train = async () => {
     torch.manualSeed(5);
     const model = new GPT(config);
-    const optimizer = new optim.AdamW(model.parameters(), { lr: 1e-2 });
+    const optimizer = new optim.AdamW(model.parameters(), { lr: 1e-3 });
     const ids = tf.tensor(numbers, [2, 16], "int32");
     const losses = [], dispatches = [], tensors = [];
     for (let step = 0; step < 3; step++) {
@@ -369,6 +370,16 @@ gpuTest("addN of many terms, argMax of a vector", async () => {
   await gpu();
   const best = tf.argMax(tf.tensor1d([1, 7, 3]));
   assertEquals([best.shape, [...await best.data()]], [[], [1]]);
+});
+
+gpuTest("log1p and expm1 keep small numbers", async () => {
+  const numbers = Float32Array.from({ length: 200 }, (_, i) => (i % 2 ? 1 : -0.9) * 2 ** (-i / 7));
+  await gpu();
+  const x = tf.tensor1d(numbers);
+  const [logs, exps] = await data([tf.log1p(x), tf.expm1(x)]);
+  const exact = { absolute: 0, relative: 1e-6 };
+  assertClose(logs, [...numbers].map(Math.log1p), exact);
+  assertClose(exps, [...numbers].map(Math.expm1), exact);
 });
 
 // ---- errors

@@ -15,7 +15,7 @@ interface Activation {
 const threads = 256;
 
 const reluKernel: Activation = {
-  value: "max(v, 0.0)",
+  value: "select(v, 0.0, v < 0.0)",
   derivative: "select(0.0, 1.0, v > 0.0)",
   globals: "",
 };

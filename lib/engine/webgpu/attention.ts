@@ -227,6 +227,7 @@ fn store_${name}(row: u32, quad: u32, value: vec4f) {
       tile_a[at / ${this.quads}u][at % ${this.quads}u] = a;
       tile_b[at / ${this.quads}u][at % ${this.quads}u] = b;
     }
+    let count = min(${this.tile}u, ${count} - start); // rows that there are
     workgroupBarrier();`;
   }
 
@@ -257,11 +258,11 @@ var<workgroup> tile_b: ${type};`;
       .join("\n");
   }
 
-  /** WGSL that computes the dot products by name for each row j of the tile and runs `body` with them. */
+  /** WGSL that computes the dot products by name for each of the tile's rows j and runs `body` with them. */
   dots(products: Record<string, [tile: "a" | "b", register: string]>, body: string): string {
     const entries = Object.entries(products);
     const loop = (inside: string) => `
-    for (var j = 0u; j < ${this.tile}u; j++) {${inside}
+    for (var j = 0u; j < count; j++) {${inside}
     }`;
     if (this.perRow === 1) {
       return loop(

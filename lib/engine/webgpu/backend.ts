@@ -131,6 +131,9 @@ export class Backend extends WebGPUBackend {
     this.device.pushErrorScope("out-of-memory");
     try {
       return create();
+    } catch (error) { // as where the memory is to be filled at once and there is none
+      this.outOfMemory(operation, descriptor.size);
+      throw this.failure ?? error;
     } finally {
       const checked: Promise<void> = this.device.popErrorScope()
         .then((error) => {

@@ -22,6 +22,7 @@ export function repairKernels(): void {
   replace("Cumsum", (old) => cumulate("Cumsum", old));
   replace("Cumprod", (old) => cumulate("Cumprod", old));
   for (const name of ["ArgMax", "ArgMin"]) replace(name, scalarOfVector);
+  for (const name of ["Log1p", "Expm1"]) replace(name, (old) => nearZero(name, old));
 }
 
 /** tfjs binds all terms at once, which fails with more than 7 where the adapter allows 8 tensors to a kernel. */
@@ -146,5 +147,40 @@ function scalarOfVector(old: tf.KernelFunc): tf.KernelFunc {
     const result = old(params) as Info;
     const { x } = params.inputs as { x: Info };
     return x.shape.length === 1 ? { ...result, shape: [] } : result;
+  };
+}
+
+/** log(1 + x) and exp(x) - 1, which tfjs computes by just these formulas: near 0 nothing is left of x in 1 + x. */
+function nearZero(name: string, old: tf.KernelFunc): tf.KernelFunc {
+  const log = name === "Log1p";
+  // Taylor's coefficients of x^1, x^2, ..., for the range in which as many of them are exact to float32.
+  const factorial = (n: number): number => n < 2 ? 1 : n * factorial(n - 1);
+  const coefficients = Array.from(
+    { length: 9 },
+    (_, i) => log ? (i % 2 === 0 ? 1 : -1) / (i + 1) : 1 / factorial(i + 1),
+  );
+  const series = coefficients.reduceRight(
+    (rest, c) => `(${c.toExponential(9)} + v * ${rest})`,
+    "0.0",
+  );
+  return (params) => {
+    const { x } = params.inputs as { x: Info };
+    if (size(x) === 0 || x.dtype !== "float32") return old(params);
+    const y = output(params.backend as Backend, x.shape, "float32");
+    launch({
+      name,
+      buffers: { x: read(x), y: write(y) },
+      uniforms: { size: u32(size(x)) },
+      threads: 256,
+      groups: Math.ceil(size(x) / 256),
+      body: () => `
+  if (i < u.size) {
+    let v = x[i];
+    if (abs(v) < ${log ? 0.1 : 0.5}) { y[i] = v * ${series}; } else { y[i] = ${
+        log ? "log(1.0 + v)" : "exp(v) - 1.0"
+      }; }
+  }`,
+    });
+    return y;
   };
 }

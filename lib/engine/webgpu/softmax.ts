@@ -85,5 +85,5 @@ function overRows(name: "softmax" | "logSoftmax", x: Tensor): Tensor {
 export const lowest = "-3.0e38";
 /** WGSL for exp(v - top) that is 0 for v = -infinity whatever the compiler makes of infinities. */
 export const expFrom = `
-fn exp_from(v: f32, top: f32) -> f32 { return select(0.0, exp(v - top), v > ${lowest}); }
+fn exp_from(v: f32, top: f32) -> f32 { return select(exp(v - top), 0.0, v < ${lowest}); }
 `;
