@@ -44,7 +44,16 @@ export type Values = any;
  * What a mistake would give: the values, a function without parameters that works them out, or a function of what was
  * received (its values in one list, its shape) that recognises the mistake.
  */
-export type Suspect = Values | (() => Values) | ((data: Leaf[], shape?: number[]) => boolean);
+export type Suspect =
+  // deno-lint-ignore no-explicit-any
+  | ((data: any[], shape?: number[]) => Values)
+  | number
+  | string
+  | boolean
+  | undefined
+  | ArrayLike<unknown>
+  | tf.Tensor
+  | Record<string, unknown>;
 
 /** A comparison. */
 export interface Expectation<D extends string> {
@@ -241,7 +250,9 @@ export class Check<D extends string = string> {
         if (suspect(data, received.shape)) return this.#named(name);
         continue;
       }
-      const mistake = await flatten(typeof suspect === "function" ? await suspect() : suspect);
+      const mistake = await flatten(
+        typeof suspect === "function" ? await (suspect as () => Values)() : suspect,
+      );
       const same = !differentShape(received, mistake, this.#texts) &&
         mistake.leaves.every(({ value }, i) => isClose(received.leaves[i].value, value, tolerance));
       if (same) return this.#named(name);
