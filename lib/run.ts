@@ -48,6 +48,8 @@ export interface Program<D extends Defaults, C extends Choices<D>> extends Flags
    * the entries of the constant `<command>Defaults`, if there is one.
    */
   command?: string;
+  /** The output folder without `--out`, below `out`: the script's name by default. */
+  folder?: string;
   /**
    * Flags that lie under those of the command line, such as a preset's: they replace the defaults,
    * and what is given on the command line replaces them.
@@ -59,12 +61,12 @@ export interface Program<D extends Defaults, C extends Choices<D>> extends Flags
 export type Main<R> = (args?: readonly string[]) => Promise<R>;
 
 /** The flags of every program. */
-function standardFlags(name: string, seed: number) {
+function standardFlags(folder: string, seed: number) {
   return {
     defaults: {
       seed,
       device: "auto",
-      out: join("out", name),
+      out: join("out", folder),
       log_every: 0,
       threads: 0,
       turbo: "auto",
@@ -179,7 +181,7 @@ export function program<D extends Defaults, R, const C extends Choices<D> = Choi
   spec: Program<D, C>,
   body: (run: Run<Options<D, C>>) => R | Promise<R>,
 ): Main<R> {
-  const standard = standardFlags(scriptName(spec.url), spec.seed ?? 42);
+  const standard = standardFlags(spec.folder ?? scriptName(spec.url), spec.seed ?? 42);
   const taken = Object.keys(spec.defaults).filter((name) => name in standard.defaults);
   if (taken.length > 0) {
     throw new TypeError(`Cannot use '${taken[0]}' in defaults: it is a flag of every program`);
