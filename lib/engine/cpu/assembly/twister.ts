@@ -171,16 +171,18 @@ export function bitMask(bits: u32): v128 {
   return i32x4.eq(v128.and(i32x4.splat(bits), select), select);
 }
 
-/** Waits until the word at p is `turn`. */
-// @ts-ignore: decorator
-@inline
+/** Waits until the word at p is `turn`: the thread before is drawing. */
 export function waitTurn(p: usize, turn: i32): void {
-  while (atomic.load<i32>(p) != turn) { /* the thread before is drawing */ }
+  for (let spins = 0; ; spins++) {
+    const now = atomic.load<i32>(p);
+    if (now == turn) return;
+    // It may have lost its processor to another process: do not burn ours.
+    if (spins >= 2000) atomic.wait<i32>(p, now, 1_000_000); // at most 1 ms
+  }
 }
 
 /** Lets the thread that waits for the turn after `turn` go on. */
-// @ts-ignore: decorator
-@inline
 export function passTurn(p: usize, turn: i32): void {
   atomic.store<i32>(p, turn + 1);
+  atomic.notify(p);
 }
