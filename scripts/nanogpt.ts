@@ -14,7 +14,13 @@
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { BPETokenizer } from "lib/bpe.ts";
-import { datasetFolder, readCharacterMeta, TokenFile, writeDataset } from "lib/data/tokens.ts";
+import {
+  datasetFolder,
+  readCharacterMeta,
+  readCharactersOf,
+  TokenFile,
+  writeDataset,
+} from "lib/data/tokens.ts";
 import { loadText } from "lib/datasets/texts.ts";
 import { InputError, UsageError } from "lib/errors.ts";
 import { readText } from "lib/files.ts";
@@ -171,13 +177,14 @@ export class CausalSelfAttention extends nn.Module {
     const splitHeads = (t: Tensor) =>
       t.reshape([B, T, this.n_head, C / this.n_head]).transpose([0, 2, 1, 3]);
     let [q, k, v] = tf.split(this.c_attn.forward(x), 3, 2).map(splitHeads); // (B, H, T, D)
-    const seen = past?.k?.shape[2] ?? 0;
-    if (past) {
-      if (seen > 0) [k, v] = [tf.concat([past.k!, k], 2), tf.concat([past.v!, v], 2)]; // (B, H, seen + T, D)
-      [past.k, past.v] = [k, v];
+    if (past?.k && past.v) {
+      [k, v] = [tf.concat([past.k, k], 2), tf.concat([past.v, v], 2)]; // (B, H, seen + T, D)
     }
+    if (past) [past.k, past.v] = [k, v];
+    const seen = k.shape[2]! - T; // tokens before x, to which every query may attend; and one query to all
     const y = F.scaledDotProductAttention(q, k, v, {
-      ...(seen === 0 ? { causal: true } : { mask: causalMask(seen + T).slice([seen, 0]) }),
+      mask: seen > 0 && T > 1 ? causalMask(seen + T).slice([seen, 0]) : undefined, // (T, seen + T)
+      causal: seen === 0,
       dropout_p: this.resid_dropout.p,
       training: this.training,
     }); // (B, H, T, D)
@@ -397,7 +404,7 @@ export class GPT extends nn.Module {
 
 // ---- weights: a run's folder, or Hugging Face's files
 
-/** A model, what its ids stand for if they are characters, and the path of the checkpoint if it is nanoGPT's. */
+/** A model, and what its ids stand for if they are characters. */
 export interface Loaded {
   model: GPT;
   characters?: string[];
@@ -412,7 +419,7 @@ export async function loadModel(source: string, dropout = 0): Promise<Loaded> {
     const state = await readTrainingState(checkpoint);
     const model = new GPT({ ...modelArgs(state), dropout }); // draws initial values, as nanoGPT does before it samples
     await restoreModel(checkpoint, model);
-    return { model, characters: await charactersOf(state) };
+    return { model, characters: await readCharactersOf(state) };
   }
   const folder = await pretrainedFolder(source);
   const { tie_word_embeddings } = await readJSON(join(folder, "config.json"));
@@ -432,13 +439,6 @@ export async function loadModel(source: string, dropout = 0): Promise<Loaded> {
 /** The model's settings in a checkpoint; one that comes from PyTorch has the exact GELU. */
 function modelArgs(state: Record<string, unknown>): GPTConfig {
   return { gelu: "none", dropout: 0, ...state.model_args as Omit<GPTConfig, "gelu" | "dropout"> };
-}
-
-/** The characters in a checkpoint, or those of the data set that it names. */
-async function charactersOf(state: Record<string, unknown>): Promise<string[] | undefined> {
-  if (state.characters) return state.characters as string[];
-  const { dataset } = (state.config ?? {}) as { dataset?: string };
-  return dataset === undefined ? undefined : await readCharacterMeta(datasetFolder(dataset));
 }
 
 // ---- data

@@ -151,3 +151,16 @@ export async function readCharacterMeta(folder: string): Promise<string[] | unde
     `Cannot read '${path}': want a dictionary with vocab_size and itos, which maps the ids from 0 on to characters`,
   );
 }
+
+/**
+ * The characters that a checkpoint of nanogpt says its ids stand for, or the data set that it names; undefined for tokens.
+ *
+ * @param state What the checkpoint holds beside its tensors
+ */
+export async function readCharactersOf(
+  state: Record<string, unknown>,
+): Promise<string[] | undefined> {
+  if (state.characters) return state.characters as string[];
+  const { dataset } = (state.config ?? {}) as { dataset?: string };
+  return dataset === undefined ? undefined : await readCharacterMeta(datasetFolder(dataset));
+}
