@@ -29,6 +29,9 @@ export async function pretrainedFolder(
 ): Promise<string> {
   if ((hubModels as readonly string[]).includes(source)) {
     endpoint ??= Deno.env.get("HF_ENDPOINT") || "https://huggingface.co";
+    if (!/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
+      throw new InputError(`Cannot fetch models from HF_ENDPOINT=${endpoint}: want https://HOST`);
+    }
     cache ??= fileURLToPath(new URL("../data/cache", import.meta.url));
     return await fetchModel(source, endpoint, join(cache, source));
   }
@@ -47,23 +50,23 @@ export async function pretrainedFolder(
 
 /** Fetches the two files of a model into a folder, unless they are there. */
 async function fetchModel(name: string, endpoint: string, folder: string): Promise<string> {
+  const file = (name: string) => join(folder, name);
+  if (await exists(file("config.json")) && await exists(file("model.safetensors"))) return folder;
   const address = `${endpoint.replace(/\/+$/, "")}/${name}/resolve/main`;
-  const fetchFile = async (file: string) => {
-    const url = `${address}/${file}`, to = join(folder, file);
-    const sha256 = await exists(to) ? undefined : await linkedSHA256(url);
-    await download(url, { to, label: `${name}'s ${file}`, sha256 });
-  };
-  await fetchFile("config.json").catch((error) => {
+  const config = { to: file("config.json"), label: `${name}'s config.json` };
+  await download(`${address}/config.json`, config).catch((error) => {
     if (!(error instanceof InputError)) throw error;
     throw new InputError(`${error.message}; its model.safetensors likewise`);
   });
-  await fetchFile("model.safetensors");
+  const sha256 = await linkedSHA256(`${address}/model.safetensors`);
+  const weights = { to: file("model.safetensors"), label: `${name}'s model.safetensors`, sha256 };
+  await download(`${address}/model.safetensors`, weights);
   return folder;
 }
 
 /**
  * The SHA-256 of a large file, which the hub tells before it sends its clients to the place where the file lies; undefined
- * for small files, of which it tells none.
+ * if it tells none.
  */
 async function linkedSHA256(url: string): Promise<string | undefined> {
   const { origin } = new URL(url);

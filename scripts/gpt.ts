@@ -1,18 +1,40 @@
 /**
- * GPT: a decoder-only transformer that predicts the next token.
+ * GPT: a decoder-only transformer that predicts the next token. Run by itself, it learns to sort digits.
  * Papers: Radford et al. 2018 and 2019 (GPT-1, GPT-2). Program followed: minGPT's model.py and its sorting demo.
  * Shapes: B batch, T time, C = n_embd channels, H heads, D = C / H, V vocabulary.
  *   ids (B, T) -> embeddings (B, T, C) -> n_layer blocks (B, T, C) -> logits (B, T, V)
+ * Run: deno run -A scripts/gpt.ts   (a minute on two cores)
+ * Try: 1. --max_iters=200: which sequences are still wrong?  2. delete the positions wpe: can it sort without them?
+ *      3. --length=10 --num_digits=10.  4. sort backwards: what has to change?  5. --trace: the shapes of one forward pass.
  */
 import * as tf from "@tensorflow/tfjs";
+import { DataLoader } from "lib/data.ts";
 import { UsageError } from "lib/errors.ts";
 import * as F from "lib/functional.ts";
 import { loadGPT2, readGPT2Config, saveGPT2 } from "lib/gpt2.ts";
 import { pretrainedFolder } from "lib/hub.ts";
 import * as nn from "lib/nn.ts";
 import { AdamW } from "lib/optim.ts";
-import { torch } from "lib/random.ts";
+import { torch, TorchGenerator } from "lib/random.ts";
+import { program } from "lib/run.ts";
 import { causalMask, type Tensor } from "lib/tensor.ts";
+import { trace } from "lib/trace.ts";
+import { Trainer } from "lib/trainer.ts";
+
+export const defaults = {
+  length: 6, // digits of a sequence
+  num_digits: 3, // how many different ones there are
+  model_type: "gpt-nano", // size of the GPT
+  max_iters: 2000, // updates; fewer if before that it sorts all that it is asked
+  batch_size: 64, // sequences an update
+  learning_rate: 5e-4, // step size of AdamW; the model is so small that it can be large
+  beta1: 0.9, // decay of its mean of the gradients
+  beta2: 0.95, // decay of its mean of their squares
+  weight_decay: 0.1, // of the weights of linear layers
+  grad_norm_clip: 1, // largest norm of the gradients
+  sort: [0, 0, 2, 1, 0, 1], // what the trained model sorts at the end
+  resume: false, // go on from the checkpoint in the output folder
+};
 
 // ---- model
 
@@ -170,7 +192,10 @@ export class GPT extends nn.Module {
     const { wte, wpe, drop, h, ln_f } = this.transformer;
     const positions = tf.range(seen, seen + T, 1, "int32"); // (T)
     let x = drop.forward(wte.forward(ids).add(wpe.forward(positions))); // (B, T, C)
-    for (let i = 0; i < h.length; i++) x = h[i].forward(x, cache?.[i]);
+    for (let i = 0; i < h.length; i++) {
+      const past = cache?.[i];
+      ({ x } = tf.tidy(() => ({ x: h[i].forward(x, past), past }))); // frees what else the block made
+    }
     return ln_f.forward(x);
   }
 
@@ -304,3 +329,161 @@ export function nextToken(logits: Float32Array, options: SamplingOptions = {}): 
   }
   return torch.multinomial(p, 1)[0];
 }
+
+// ---- data
+
+/**
+ * Sequences of digits and the same sorted: 2 0 1 is the text 2 0 1 0 1 2, and only its second half is to be predicted.
+ * Each row is drawn when it is asked for. A quarter of all sequences, chosen by a hash of the digits, is for testing.
+ */
+export class SortDataset {
+  readonly length = 10_000; // the loader wants a number
+
+  constructor(
+    readonly split: "train" | "test",
+    readonly digits: number, // of a sequence
+    readonly num_digits: number, // that there are
+    private generator: TorchGenerator = torch,
+  ) {}
+
+  /** Whether a sequence is for testing: the two highest bits of its FNV-1a hash are 0. */
+  static isTest(sequence: ArrayLike<number>): boolean {
+    const mix = (hash: number, digit: number) => Math.imul(hash ^ digit, 0x01000193);
+    return Array.from(sequence).reduce(mix, 0x811c9dc5) >>> 30 === 0;
+  }
+
+  /** Draws a sequence; half of the time one with many repeats, which are rare and hard. */
+  draw(): number[] {
+    const { digits, num_digits, generator, split } = this;
+    for (let tries = 0; tries < 10_000; tries++) {
+      const sequence = generator.randint(digits, 0, num_digits);
+      const repeats = new Set(sequence).size <= Math.floor(digits / 2);
+      if (generator.rand(1)[0] < 0.5 && !repeats) continue;
+      if (SortDataset.isTest(sequence) === (split === "test")) return [...sequence];
+    }
+    throw new UsageError(
+      `Cannot find sequences for ${split}ing as there are too few in all: length=${digits}, num_digits=${num_digits}`,
+    );
+  }
+
+  /** x and y (B, 2n - 1), int32; y is -1 where the next digit is still one of the question. */
+  batch(rows: ArrayLike<number>): [x: Tensor, y: Tensor] {
+    const texts = Array.from(rows, () => this.draw()).map((s) => [...s, ...s.toSorted()]); // B of 2n
+    const x = texts.map((text) => text.slice(0, -1));
+    const y = texts.map((text) => text.slice(1).map((d, i) => i < this.digits - 1 ? -1 : d));
+    return [tf.tensor2d(x, undefined, "int32"), tf.tensor2d(y, undefined, "int32")];
+  }
+}
+
+/** How many sequences the model sorts, and those that it does not. */
+export async function evalSplit(model: GPT, dataset: SortDataset, max_batches: number) {
+  const n = dataset.digits;
+  const mistakes: { inp: number[]; predicted: number[] }[] = [];
+  let total = 0, batches = 0;
+  model.eval();
+  for (const [x] of new DataLoader(dataset, { batch_size: 100 })) {
+    const questions = x.slice([0, 0], [-1, n]); // (B, n)
+    for (const text of await model.generate(questions, n)) {
+      const [inp, predicted] = [text.slice(0, n), text.slice(n)];
+      if (String(predicted) !== String(inp.toSorted())) mistakes.push({ inp, predicted });
+      total++;
+    }
+    questions.dispose();
+    if (++batches === max_batches) break;
+  }
+  model.train();
+  return { correct: total - mistakes.length, total, mistakes };
+}
+
+export const main = program({
+  url: import.meta.url,
+  defaults,
+  seed: 3407,
+  check: {
+    length: "positive integer",
+    num_digits: "positive integer",
+    max_iters: "positive integer",
+    batch_size: "positive integer",
+    sort: "nonnegative integer",
+  },
+  long: () => true,
+}, async (run) => {
+  const { length, num_digits, model_type, learning_rate, beta1, beta2, weight_decay, ...rest } =
+    run.options;
+  const asked = String(rest.sort) === String(defaults.sort)
+    ? Array.from({ length }, (_, i) => defaults.sort[i % 6] % num_digits) // fits other lengths too
+    : rest.sort;
+  if (asked.length !== length || asked.some((digit) => digit >= num_digits)) {
+    throw new UsageError(
+      `Cannot sort ${asked} as the model learns to sort ${length} digits from 0 to ${
+        num_digits - 1
+      }: see --length and --num_digits`,
+    );
+  }
+
+  // ---- data: print one example, what the model reads and what it is to predict
+  const train = new SortDataset("train", length, num_digits);
+  const test = new SortDataset("test", length, num_digits);
+  const [x, y] = train.batch([0]);
+  const [xs, ys] = [await x.data(), await y.data()];
+  xs.forEach((digit, i) => console.log(digit, ys[i]));
+
+  // ---- model
+  const model = new GPT(GPT.getDefaultConfig(model_type, num_digits, 2 * length - 1));
+  const parameters = model.transformer.countParameters(); // without lm_head, as minGPT counts
+  console.log(`number of parameters: ${(parameters / 1e6).toFixed(2)}M`);
+  const betas: [number, number] = [beta1, beta2];
+  const optimizer = model.configureOptimizers({ learning_rate, betas, weight_decay });
+  if (run.trace) return console.log(trace(() => model.loss(x, y), model));
+
+  // ---- train
+  const trainer = new Trainer({
+    run,
+    model,
+    optimizer,
+    dataset: train,
+    loss: (x, y) => model.loss(x, y),
+    print_every: 100,
+    ...rest,
+  });
+  const generator = new TorchGenerator(run.seed); // so that the checks do not change the training
+  const checks = [train, test].map(({ split }) =>
+    new SortDataset(split, length, num_digits, generator)
+  );
+  trainer.on("on_batch_end", async ({ iter_num }) => {
+    if ((iter_num + 1) % 250 !== 0) return;
+    const [onTrain, onTest] = [
+      await evalSplit(model, checks[0], 20),
+      await evalSplit(model, checks[1], 20),
+    ];
+    const mistakes = onTrain.mistakes.length + onTest.mistakes.length;
+    console.log(`iter ${iter_num}: ${mistakes} of ${onTrain.total + onTest.total} sorted wrong`);
+    if (mistakes === 0) trainer.finish();
+  });
+  await trainer.train();
+  await model.savePretrained(run.path("model"));
+
+  // ---- evaluate
+  const scores: Record<string, number> = {};
+  for (const dataset of [train, test]) {
+    const { correct, total, mistakes } = await evalSplit(model, dataset, 50);
+    const claims = mistakes.map(({ inp, predicted }) =>
+      `GPT claims that [${inp}] sorted is [${predicted}] but gt is [${inp.toSorted()}]`
+    );
+    for (const claim of [...new Set(claims)].slice(0, 3)) console.log(claim);
+    scores[dataset.split] = 100 * correct / total;
+    const percent = scores[dataset.split].toFixed(2);
+    console.log(`${dataset.split} final score: ${correct}/${total} = ${percent}% correct`);
+  }
+  model.eval();
+  const question = tf.tensor2d([asked], undefined, "int32"); // (1, n)
+  const [text] = await model.generate(question, length);
+  const sorted = text.slice(length);
+  console.log(`input sequence  : [${asked}]`);
+  console.log(`predicted sorted: [${sorted}]`);
+  console.log(`gt sort         : [${asked.toSorted()}]`);
+  console.log(`matches         : ${String(sorted) === String(asked.toSorted())}`);
+  return { model, scores, sorted, history: trainer.history };
+});
+
+if (import.meta.main) await main();
