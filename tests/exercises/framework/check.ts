@@ -198,40 +198,46 @@ export class Check<D extends string = string> {
       expected: unknown;
       received: unknown;
       input?: string;
-      stage?: "value" | "gradient" | "shape";
+      stage?: "value" | "gradient" | "shape" | "cost";
       diagnosis: D;
     },
   ): void {
     if (holds) return;
     const t = this.#texts;
-    const message = stage === "shape"
-      ? t.wrongShape
-      : (what: string, e: string, r: string) =>
-        (stage === "gradient" ? t.wrongGradient : t.wrongValue)(what, "", e, r);
+    const messages = {
+      shape: t.wrongShape,
+      cost: t.cost,
+      value: (what: string, e: string, r: string) => t.wrongValue(what, "", e, r),
+      gradient: (what: string, e: string, r: string) => t.wrongGradient(what, "", e, r),
+    };
     throw new Failure({
       stage,
-      message: message(what, show(expected), show(received)),
+      message: messages[stage](what, show(expected), show(received)),
       input,
       ...this.#named(diagnosis),
     });
   }
 
-  /** Fails if the student's code needs more than `most` multiplications in its matrix products; returns its result. */
+  /**
+   * Fails if the matrix products in the student's code need more than `most` multiplications, or if there are more than
+   * `most` of them; returns the code's result.
+   */
   async cost<T>(
-    { what, got, most, input, diagnosis }: {
+    { what, got, most, unit = "multiplications", input, diagnosis }: {
       what: string;
       got: () => T | Promise<T>;
       most: number;
+      unit?: "multiplications" | "products";
       input?: string;
       diagnosis: D;
     },
   ): Promise<T> {
-    const { result, count } = await multiplications(() => this.run(what, got, input));
-    if (count > most) {
-      const unit = this.#language === "es" ? "multiplicaciones" : "multiplications";
+    const { result, ...counts } = await countProducts(() => this.run(what, got, input));
+    if (counts[unit] > most) {
+      const name = this.#texts[unit];
       throw new Failure({
         stage: "cost",
-        message: this.#texts.cost(what, `${most} ${unit}`, `${count}`),
+        message: this.#texts.cost(what, `${most} ${name}`, `${counts[unit]} ${name}`),
         input,
         ...this.#named(diagnosis),
       });
@@ -391,8 +397,8 @@ export function placeIn(file: { url: string; shown: string }, error: unknown): s
 
 // ---- tools of the checks
 
-/** How many multiplications the matrix products of `f` make. */
-async function multiplications<T>(f: () => T | Promise<T>): Promise<{ result: T; count: number }> {
+/** How many matrix products `f` makes, and how many multiplications they are. */
+async function countProducts<T>(f: () => T | Promise<T>) {
   let result: T;
   const profile = await tf.profile(
     (async () => {
@@ -400,16 +406,13 @@ async function multiplications<T>(f: () => T | Promise<T>): Promise<{ result: T;
       return tf.scalar(0);
     }) as unknown as () => tf.TensorContainer,
   );
-  let count = 0;
-  for (const kernel of profile.kernels) {
-    if (kernel.name !== "BatchMatMul" && kernel.name !== "_FusedMatMul") continue;
-    const [a] = kernel.inputShapes;
-    const out = kernel.outputShapes[0];
+  const matmuls = profile.kernels.filter(({ name }) => /MatMul$/.test(name));
+  let [products, multiplications] = [0, 0];
+  for (const { inputShapes: [a], outputShapes: [out] } of matmuls) {
     const size = (shape: number[]) => shape.reduce((x, y) => x * y, 1);
     // A (..., M, K) times B gives (..., M, N), whether or not an operand is transposed.
-    const batch = size(out.slice(0, -2));
-    const inner = size(a!.slice(-2)) / out.at(-2)!;
-    count += batch * out.at(-2)! * out.at(-1)! * inner;
+    multiplications += size(out) * size(a!.slice(-2)) / out.at(-2)!;
+    products++;
   }
-  return { result: result!, count };
+  return { result: result!, products, multiplications };
 }

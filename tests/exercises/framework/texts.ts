@@ -27,6 +27,8 @@ const en = {
   differ: (shape: string, different: number, of: number, tolerance: string) =>
     `shape ${shape} is right; ${different} of ${of} values differ${different === 1 ? "s" : ""}` +
     ` (tolerance ${tolerance})`,
+  multiplications: "multiplications",
+  products: "matrix products",
   nothing: "nothing (undefined)",
   elements: (n: number) => `${n} element${n === 1 ? "" : "s"}`,
   endless: (seconds: number) =>
@@ -75,6 +77,8 @@ const es: typeof en = {
   differ: (shape, different, of, tolerance) =>
     `la forma ${shape} es correcta; ${different} de ${of} valores ` +
     `${different === 1 ? "es distinto" : "son distintos"} (tolerancia ${tolerance})`,
+  multiplications: "multiplicaciones",
+  products: "productos de matrices",
   nothing: "nada (undefined)",
   elements: (n) => `${n} elemento${n === 1 ? "" : "s"}`,
   endless: (seconds) =>
