@@ -1,0 +1,97 @@
+/**
+ * A training run that is stopped at random moments, by Ctrl-C, by SIGTERM or by kill -9, and goes on each time, writes
+ * the same metrics to the byte as one that was never stopped. RESUME_STOPS=200 stops it 200 times instead of 20.
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { PythonGenerator } from "lib/random.ts";
+import { temporaryFolder } from "./scripts.ts";
+
+const script = new URL("../scripts/adder.ts", import.meta.url).pathname;
+const flags = [
+  "--ndigit=1",
+  "--max_iters=120",
+  "--batch_size=4",
+  "--eval_every=10",
+  "--log_every=1",
+  "--device=cpu",
+  "--threads=1",
+  "--turbo=off",
+];
+
+function start(out: string, ...more: string[]) {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", script, ...flags, `--out=${out}`, ...more],
+    stdout: "null",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+  }).spawn();
+}
+
+async function end(child: Deno.ChildProcess) {
+  const { code, stderr } = await child.output();
+  return { code, stderr: new TextDecoder().decode(stderr) };
+}
+
+const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
+
+Deno.test("a run that is stopped at random moments and resumed writes the same bytes", async () => {
+  const stops = Number(Deno.env.get("RESUME_STOPS") ?? 20);
+  const random = new PythonGenerator(20);
+  const through = await temporaryFolder();
+  const began = performance.now();
+  const whole = await end(start(through));
+  const duration = performance.now() - began;
+  assertEquals(whole.code, 0, whole.stderr);
+  const expected = await Deno.readTextFile(`${through}/metrics.jsonl`);
+  assertEquals(expected.trim().split("\n").length, 120 + 12);
+
+  const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGKILL: 137 } as const;
+  const saved = { signal: 0, kill: 0 };
+  let done = 0, finished = 0;
+  while (done < stops || finished === 0) {
+    const out = await temporaryFolder();
+    while (true) {
+      const resume = await exists(`${out}/checkpoint.safetensors`);
+      const child = start(out, ...resume ? ["--resume"] : []);
+      const signal = random.choice(Object.keys(exitCodes)) as keyof typeof exitCodes;
+      const wait = done < stops ? duration * (0.3 + 0.5 * random.random()) : 1e6;
+      const timer = setTimeout(() => child.kill(signal), wait);
+      const { code, stderr } = await end(child);
+      clearTimeout(timer);
+      if (code === 0) break;
+      assertEquals(code, exitCodes[signal], stderr);
+      if (stderr.includes("Stopped after")) saved.signal++;
+      else if (resume || await exists(`${out}/checkpoint.safetensors`)) saved.kill++;
+      done++;
+    }
+    finished++;
+    assertEquals(await Deno.readTextFile(`${out}/metrics.jsonl`), expected);
+    const left = [...Deno.readDirSync(out)].map(({ name }) => name).filter((name) =>
+      name.includes(".tmp") || name.startsWith(".")
+    );
+    assertEquals(left, []);
+  }
+  assert(saved.signal > 0 && saved.kill > 0, JSON.stringify(saved));
+});
+
+Deno.test("--resume without a checkpoint says what to do", async () => {
+  const { code, stderr } = await end(start(await temporaryFolder(), "--resume"));
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "there is no checkpoint");
+  assertEquals(stderr.trim().split("\n").length, 1);
+});
+
+Deno.test("a checkpoint of another shape, and a damaged one, end the run in one line", async () => {
+  const out = await temporaryFolder();
+  assertEquals((await end(start(out, "--max_iters=2"))).code, 0);
+  const other = await end(start(out, "--resume", "--model_type=gpt-micro"));
+  assertEquals(other.code, 1);
+  assertStringIncludes(other.stderr, "transformer.wte.weight ((10, 48) given, (10, 128) needed)");
+  assertEquals(other.stderr.trim().split("\n").length, 1);
+  const path = `${out}/checkpoint.safetensors`;
+  await Deno.truncate(path, 5000);
+  const cut = await end(start(out, "--resume"));
+  assertEquals(cut.code, 1);
+  assertStringIncludes(cut.stderr, "checkpoint.safetensors");
+  assertEquals(cut.stderr.trim().split("\n").length, 1);
+});
