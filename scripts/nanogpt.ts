@@ -574,8 +574,9 @@ async function newestCheckpoint(out: string): Promise<string> {
 
 /** The settings of the run that is resumed, so that only what is to change must be given. */
 async function resumedFlags(out: string): Promise<string[]> {
-  const { config = {} } = await readTrainingState(await newestCheckpoint(out));
-  return Object.entries(config as object)
+  const state = await readTrainingState(await newestCheckpoint(out));
+  // The model's sizes are those of the weights that it began with, whatever the settings said.
+  return Object.entries({ ...state.config as object, ...state.model_args as object })
     .filter(([name]) => Object.hasOwn(defaults, name) && !["config", "init_from"].includes(name))
     .map(([name, value]) => `--${name}=${value}`);
 }

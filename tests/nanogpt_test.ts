@@ -323,9 +323,11 @@ testOnDevices("training goes on from Hugging Face's weights, cropped", async () 
   const folder = await temporaryFolder();
   await new GPT({ ...config, block_size: 12, bias: true, gelu: "tanh" })
     .savePretrained(folder, { characters: await readCharacterMeta(dataset) });
-  const flags = [...tiny, "--max_iters=4", `--init_from=${folder}`, "--dropout=0"];
+  const flags = [...tiny, "--max_iters=4", `--init_from=${folder}`, "--dropout=0", "--n_layer=7"];
   const { result, out } = await run(train, ...flags);
   assertEquals(result!.model.config, { ...config, bias: true, gelu: "tanh" });
+  const resume = ["--init_from=resume", `--out=${out}`, "--max_iters=5", "--device=cpu"];
+  assertEquals((await run(train, ...resume)).result!.model.config, result!.model.config);
   const hf = await temporaryFolder();
   await run(exportModel, `--init_from=${out}`, `--to=${hf}`, "--device=cpu");
   assertEquals((await MinGPT.fromPretrained(hf)).config.block_size, 8);
