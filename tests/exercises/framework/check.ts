@@ -382,7 +382,8 @@ function show(x: unknown): string {
 function isClose(a: Leaf, b: Leaf, tolerance: number): boolean {
   if (typeof a === "boolean" || typeof b === "boolean") return Number(a) === Number(b);
   if (typeof a !== "number" || typeof b !== "number") return a === b;
-  return Object.is(a, b) || a === b || Math.abs(a - b) <= tolerance * (1 + Math.abs(b));
+  if (!Number.isFinite(a) || !Number.isFinite(b)) return Object.is(a, b);
+  return Math.abs(a - b) <= tolerance * (1 + Math.abs(b));
 }
 
 // ---- errors in the student's file
