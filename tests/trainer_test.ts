@@ -1,0 +1,128 @@
+import * as tf from "@tensorflow/tfjs";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { InputError } from "lib/errors.ts";
+import * as nn from "lib/nn.ts";
+import { AdamW, LambdaLR } from "lib/optim.ts";
+import { program } from "lib/run.ts";
+import { torch } from "lib/random.ts";
+import { type Tensor, values } from "lib/tensor.ts";
+import { Trainer } from "lib/trainer.ts";
+import { assertClose } from "./compare.ts";
+import { testOnDevices } from "./devices.ts";
+import { run } from "./scripts.ts";
+
+/** y = 2 x1 - x2 on a grid of points. */
+const dataset = {
+  length: 36,
+  batch(rows: ArrayLike<number>): [Tensor, Tensor] {
+    const x = Array.from(rows, (i) => [i % 6 - 2.5, Math.floor(i / 6) - 2.5]);
+    return [tf.tensor2d(x), tf.tensor2d(x.map(([a, b]) => [2 * a - b]))];
+  },
+};
+
+class Net extends nn.Module {
+  hidden = new nn.Linear(2, 8);
+  out = new nn.Linear(8, 1);
+
+  forward(x: Tensor): Tensor {
+    return this.out.forward(this.hidden.forward(x).tanh());
+  }
+}
+
+/** A program around the trainer; its flags are what the tests change. */
+const main = program({
+  url: import.meta.url,
+  defaults: {
+    max_iters: 60,
+    batch_size: 8,
+    accumulate: 1,
+    held_out: false,
+    lr: 0.02,
+    poison: 0,
+    draw: false,
+  },
+}, async (run) => {
+  const { max_iters, batch_size, accumulate, held_out, lr, poison, draw } = run.options;
+  const model = new Net();
+  const optimizer = new AdamW(model.parameters(), { lr });
+  const visited: number[] = [];
+  const trainer: Trainer = new Trainer({
+    run,
+    model,
+    optimizer,
+    dataset,
+    loss: (x, y) => model.forward(x!).sub(y!).square().mean(),
+    batch_size,
+    max_iters,
+    grad_norm_clip: 5,
+    gradient_accumulation_steps: accumulate,
+    schedule: new LambdaLR(optimizer, (steps) => 1 / (1 + steps / 10)),
+    heldOut: held_out ? { dataset, every: 20, batches: 2 } : undefined,
+  });
+  trainer.on("on_batch_end", ({ iter_num }) => {
+    visited.push(iter_num);
+    if (draw) torch.rand(1);
+    if (poison && iter_num + 2 === poison) {
+      model.out.weight.assign(tf.tensor2d([[NaN, 1, 1, 1, 1, 1, 1, 1]]));
+    }
+  });
+  const before = tf.memory().numTensors;
+  await trainer.train();
+  return { trainer, visited, weights: await values(model.hidden.weight), before };
+});
+
+testOnDevices(
+  "Trainer learns, calls back after each batch and logs every tenth",
+  async (device) => {
+    const { result, metrics, printed } = await run(main, `--device=${device}`);
+    assertEquals(result.visited, [...Array(60).keys()]);
+    assertEquals(metrics.map(({ step }) => step), [1, 11, 21, 31, 41, 51]);
+    assertEquals(metrics.every(({ loss, grad_norm }) => loss > 0 && grad_norm > 0), true);
+    assertClose(metrics.map(({ lr }) => lr), [0, 1, 2, 3, 4, 5].map((n) => 0.02 / (1 + n)));
+    assertEquals(metrics.at(-1)!.loss < metrics[0].loss / 2, true);
+    assertMatch(printed[1], /^iter_dt 0\.00ms; iter 0: train loss \d+\.\d{5}$/);
+  },
+  ["cpu", "webgpu"],
+);
+
+testOnDevices("Trainer leaks no tensor", async () => {
+  const { result } = await run(main, "--device=cpu", "--max_iters=5");
+  const more = await run(main, "--device=cpu", "--max_iters=50");
+  const grown = ({ before }: typeof result) => tf.memory().numTensors - before;
+  // A model's 4 parameters and 8 optimiser tensors stay; nothing grows with the number of steps.
+  assertEquals(grown(more.result) <= 13, true, `${grown(more.result)} tensors more`);
+}, ["cpu"]);
+
+testOnDevices(
+  "held-out losses and what callbacks draw: the first leave the training alone",
+  async () => {
+    const plain = await run(main, "--device=cpu", "--log_every=1");
+    const measured = await run(main, "--device=cpu", "--log_every=1", "--held_out");
+    const losses = ({ metrics }: typeof plain) =>
+      metrics.filter(({ loss }) => loss !== undefined).map(({ loss }) => loss);
+    assertEquals(losses(measured), losses(plain));
+    const heldOut = measured.metrics.filter(({ held_out_loss }) => held_out_loss !== undefined);
+    assertEquals(heldOut.map(({ step }) => step), [20, 40, 60]);
+    assertStringIncludes(measured.printed.join("\n"), "iter 20: held-out loss ");
+    // The data have a generator of their own, so drawing from the global one does not move them either.
+    assertEquals(losses(await run(main, "--device=cpu", "--log_every=1", "--draw")), losses(plain));
+  },
+  ["cpu"],
+);
+
+testOnDevices("accumulated batches give the gradient of one large batch", async () => {
+  // PyTorch's sampler draws rows in blocks of 32: 4 batches of 8 are the same rows as one of 32.
+  const small = await run(main, "--device=cpu", "--accumulate=4", "--max_iters=5");
+  const large = await run(main, "--device=cpu", "--batch_size=32", "--max_iters=5");
+  assertClose(small.result.weights, large.result.weights, { absolute: 1e-6, relative: 1e-5 });
+  assertClose([small.metrics[0].loss], [large.metrics[0].loss], { relative: 1e-6 });
+}, ["cpu"]);
+
+testOnDevices("a loss that is not a number names the step and the place", async (device) => {
+  const logs = device === "webgpu" ? ["--log_every=1"] : [];
+  await assertRejects(
+    () => run(main, `--device=${device}`, "--poison=7", ...logs),
+    InputError,
+    "The loss is NaN at step 7, first in the parameter out.weight",
+  );
+}, ["cpu", "webgpu"]);
