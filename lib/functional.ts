@@ -266,10 +266,10 @@ export const binaryCrossEntropy = fused(
     const rest = (x: Tensor) => tf.sub(1, x);
     const clampedLog = (x: Tensor) => x.log().maximum(-100);
     const losses = tf.customGrad((p, save) => {
-      (save as (tensors: Tensor[]) => void)([p as Tensor]);
+      (save as (tensors: Tensor[]) => void)([p as Tensor, y]);
       const value = y.mul(clampedLog(p as Tensor)).add(rest(y).mul(clampedLog(rest(p as Tensor))))
         .neg();
-      const gradFunc = (dy: Tensor, [p]: Tensor[]) =>
+      const gradFunc = (dy: Tensor, [p, y]: Tensor[]) =>
         dy.mul(p.sub(y)).div(p.mul(rest(p)).maximum(1e-12));
       return { value, gradFunc };
     });

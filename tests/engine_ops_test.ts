@@ -278,6 +278,19 @@ test("crossEntropy() and nllLoss() have the formula's values and gradients", asy
   );
 });
 
+test("binaryCrossEntropy() has the formula's values and gradients", async () => {
+  for (const shape of [[], [1], [3], [8], [9, 5], [2, 1031]]) {
+    const p = normal(...shape), y = normal(...shape);
+    p.data = p.data.map((v) => 1 / (1 + Math.exp(-v))) as Float32Array;
+    y.data = y.data.map((v, i) => i % 3 === 2 ? Math.abs(v) % 1 : Number(v > 0)) as Float32Array;
+    p.data.set([0, 1].slice(0, p.data.length)); // certain ones: log(0)
+    for (const reduction of ["mean", "sum", "none"] as const) {
+      const loss = ({ p }: Record<string, Tensor>) => F.binaryCrossEntropy(p, make(y), reduction);
+      await compare(`(${shape}), ${reduction}`, { p }, loss, 4e-6);
+    }
+  }
+});
+
 test("scaledDotProductAttention() has the formula's values and gradients", async () => {
   const shapes = [ // B, H, Tq, Tk, D, Dv
     [1, 1, 1, 1, 1, 1],

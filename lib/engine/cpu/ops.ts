@@ -20,6 +20,7 @@ import { adamUpdate, clipGradients, sgdUpdate } from "./update.ts";
 export function registerFusedKernels(): void {
   registerKernels("engine", {
     adamUpdate,
+    binaryCrossEntropy,
     clipGradients,
     crossEntropy,
     dropout,
@@ -366,6 +367,29 @@ function classLoss(
           rows,
           grain,
         );
+      }),
+  }));
+}
+
+function binaryCrossEntropy(p: Tensor, y: Tensor, reduction: F.Reduction = "mean"): Tensor {
+  const sameShape = String(p.shape) === String(y.shape);
+  if (!usable(p, y) || !sameShape) return F.binaryCrossEntropy.reference(p, y, reduction);
+  const each = reduction === "none";
+  const denominator = reduction === "mean" ? p.size : 1;
+  return operation({ p }, (save) => {
+    save([p, y]);
+    const losses = output(p.shape);
+    parallel("binaryLosses", [losses.pointer, at(p), at(y)], p.size, grainOf(4));
+    const all = tensor(losses.info);
+    if (each) return all;
+    return computed([], (out) => {
+      parallel("sumLosses", [out, losses.pointer, p.size, denominator], 1, 1);
+    });
+  }, (dy, [p, y]) => ({
+    p: () =>
+      computed(p.shape, (dp) => {
+        const args = [dp, at(p), at(y), at(dy), Number(each), denominator];
+        parallel("binaryLossesGrad", args, p.size, grainOf(1));
       }),
   }));
 }

@@ -1,8 +1,10 @@
 // @ts-nocheck: AssemblyScript, compiled by ../build.ts
 // Cross-entropy of logits and the negative log-likelihood of log-probabilities,
-// forward and backward, with ignored targets, class weights, label smoothing.
+// forward and backward, with ignored targets, class weights, label smoothing;
+// and the cross-entropy of probabilities of two classes.
 import { float, int, pointer } from "./common";
 import { exp, exp1, pairs, rowDot, rowExpSum, rowMax, rowSum } from "./fused_math";
+import { log } from "./math";
 
 /**
  * loss = (1 - s) * -w[t] log p[t] + s / V * sum_j -w[j] log p[j] by rows, 0 for
@@ -120,5 +122,76 @@ export function classLossRowsGrad(args: usize, begin: i32, end: i32): void {
     }
     dx += bytes;
     x += bytes;
+  }
+}
+
+// ---- binary cross-entropy
+
+/** -(y log p + (1 - y) log(1 - p)), the logarithms at least -100. */
+// @ts-ignore: decorator
+@inline
+function binaryLoss(p: v128, y: v128): v128 {
+  const one = f32x4.splat(1), least = f32x4.splat(-100);
+  // pmax gives its first argument if that is NaN.
+  const a = f32x4.mul(y, f32x4.pmax(log(p), least));
+  const b = f32x4.mul(f32x4.sub(one, y), f32x4.pmax(log(f32x4.sub(one, p)), least));
+  return f32x4.neg(f32x4.add(a, b));
+}
+
+/** The loss of each probability. Items: elements. args: losses, p, y. */
+export function binaryLosses(args: usize, begin: i32, end: i32): void {
+  const losses = pointer(args, 0), p = pointer(args, 1), y = pointer(args, 2);
+  let i: usize = <usize> begin << 2;
+  const last: usize = <usize> end << 2;
+  for (; i + 32 <= last; i += 32) {
+    const l0 = binaryLoss(v128.load(p + i), v128.load(y + i));
+    const l1 = binaryLoss(v128.load(p + i, 16), v128.load(y + i, 16));
+    v128.store(losses + i, l0);
+    v128.store(losses + i, l1, 16);
+  }
+  for (; i < last; i += 4) {
+    const loss = binaryLoss(v128.load_splat<f32>(p + i), v128.load_splat<f32>(y + i));
+    v128.store_lane<f32>(losses + i, loss, 0);
+  }
+}
+
+/** out = the sum of the losses / denominator. One item. args: out, losses, number of losses, denominator. */
+export function sumLosses(args: usize, begin: i32, end: i32): void {
+  const losses = pointer(args, 1);
+  const n = int(args, 2);
+  let sum: f64 = 0;
+  for (let i = 0; i < n; i++) sum += <f64> load<f32>(losses + (<usize> i << 2));
+  store<f32>(pointer(args, 0), <f32> (sum / <f64> int(args, 3)));
+}
+
+// @ts-ignore: decorator
+@inline
+function binaryGrad(p: v128, y: v128, g: v128): v128 {
+  const product = f32x4.mul(p, f32x4.sub(f32x4.splat(1), p));
+  const denominator = f32x4.pmax(product, f32x4.splat(1e-12));
+  return f32x4.div(f32x4.mul(g, f32x4.sub(p, y)), denominator);
+}
+
+/**
+ * dp = g (p - y) / max(p (1 - p), 1e-12), with g = dy / denominator. Items:
+ * elements. args: dp, p, y, dy, whether dy has an element for each, denominator.
+ */
+export function binaryLossesGrad(args: usize, begin: i32, end: i32): void {
+  const dp = pointer(args, 0), p = pointer(args, 1), y = pointer(args, 2);
+  const dy = pointer(args, 3), each = int(args, 4) != 0;
+  const same = f32x4.div(v128.load_splat<f32>(dy), f32x4.splat(<f32> int(args, 5)));
+  let i: usize = <usize> begin << 2;
+  const last: usize = <usize> end << 2;
+  for (; i + 32 <= last; i += 32) {
+    const g0 = each ? v128.load(dy + i) : same, g1 = each ? v128.load(dy + i, 16) : same;
+    const d0 = binaryGrad(v128.load(p + i), v128.load(y + i), g0);
+    const d1 = binaryGrad(v128.load(p + i, 16), v128.load(y + i, 16), g1);
+    v128.store(dp + i, d0);
+    v128.store(dp + i, d1, 16);
+  }
+  for (; i < last; i += 4) {
+    const g = each ? v128.load_splat<f32>(dy + i) : same;
+    const d = binaryGrad(v128.load_splat<f32>(p + i), v128.load_splat<f32>(y + i), g);
+    v128.store_lane<f32>(dp + i, d, 0);
   }
 }
