@@ -472,34 +472,31 @@ export class Passages {
   }
 }
 
-/** The ids of a text: characters in the order of their code points, or GPT-2's tokens. */
-async function encodeText(text: string, encoding: string) {
-  const symbols = Array.from(text); // code points, as Python counts
+/** Writes a text as ids: characters in the order of their code points, or GPT-2's tokens. */
+async function prepareDataset(folder: string, text: string, encoding: string) {
+  const symbols = Array.from(await loadText(text)); // code points, as Python counts
   const cut = Math.floor(symbols.length * 0.9);
   const parts = [symbols.slice(0, cut), symbols.slice(cut)];
   console.log(`length of dataset in characters: ${symbols.length.toLocaleString("en")}`);
-  if (encoding === "bpe") {
-    const tokenizer = await BPETokenizer.load();
-    const [train, val] = parts.map((part) => tokenizer.encode(part.join("")));
-    return { train, val };
+  let encode = (part: string[]): number[] => tokenizer!.encode(part.join(""));
+  let characters: string[] | undefined;
+  const tokenizer = encoding === "bpe" ? await BPETokenizer.load() : undefined;
+  if (!tokenizer) {
+    characters = [...new Set(symbols)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
+    console.log(`all the unique characters: ${characters.join("")}`);
+    console.log(`vocab size: ${characters.length.toLocaleString("en")}`);
+    if (characters.length > 2 ** 16) {
+      throw new InputError(
+        `Cannot prepare '${text}': ${characters.length} characters are too many for uint16`,
+      );
+    }
+    const ids = new Map(characters.map((character, i) => [character, i]));
+    encode = (part) => part.map((character) => ids.get(character)!);
   }
-  const characters = [...new Set(symbols)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
-  console.log(`all the unique characters: ${characters.join("")}`);
-  console.log(`vocab size: ${characters.length.toLocaleString("en")}`);
-  const ids = new Map(characters.map((character, i) => [character, i]));
-  const [train, val] = parts.map((part) => part.map((character) => ids.get(character)!));
-  return { train, val, characters };
-}
-
-async function prepareDataset(folder: string, text: string, encoding: string) {
-  const data = await encodeText(await loadText(text), encoding);
-  if ((data.characters?.length ?? 0) > 2 ** 16) {
-    throw new InputError(`Cannot prepare '${text}': more than 65536 characters do not fit uint16`);
-  }
-  await writeDataset(folder, data);
-  console.log(`train has ${data.train.length.toLocaleString("en")} tokens`);
-  console.log(`val has ${data.val.length.toLocaleString("en")} tokens`);
-  return data;
+  const [train, val] = parts.map(encode);
+  await writeDataset(folder, { train, val, characters });
+  console.log(`train has ${train.length.toLocaleString("en")} tokens`);
+  console.log(`val has ${val.length.toLocaleString("en")} tokens`);
 }
 
 /** The folder of a data set; one of those that are known is made if it is missing. */
@@ -641,18 +638,14 @@ async function makeModel(options: Options, characters: string[] | undefined, res
   if (resumed !== undefined) {
     console.log(`Resuming training from ${dirname(resumed)}`);
     const saved = modelArgs(await readTrainingState(resumed));
-    for (const [name, value] of Object.entries(given)) {
-      const before = saved[name as keyof typeof given];
+    const wanted = { ...given, gelu: gelu === "auto" ? saved.gelu : gelu };
+    for (const [name, value] of Object.entries(wanted)) {
+      const before = saved[name as keyof typeof wanted];
       if (before !== value) {
         throw new UsageError(
           `Cannot resume with ${name}=${value}: the checkpoint '${resumed}' has ${name}=${before}`,
         );
       }
-    }
-    if (gelu !== "auto" && gelu !== saved.gelu) {
-      throw new UsageError(
-        `Cannot resume with gelu=${gelu}: the checkpoint '${resumed}' has gelu=${saved.gelu}`,
-      );
     }
     model = new GPT({ ...saved, dropout }); // draws initial values, as nanoGPT does
   } else if (init_from === "scratch") {
@@ -750,8 +743,8 @@ export const train = program({
     evaluated: false, // whether the evaluation of this iteration is done
     best_val_loss: 1e9,
     starts: undefined as number[] | undefined, // of the batch that was drawn ahead
-    history: { losses: [] as [number, number][], train: [] as number[], val: [] as number[] },
-    evaluations: [] as number[], // the iterations of history.train and history.val
+    losses: [] as [iter: number, loss: number][], // that were printed
+    evaluations: [] as { iter: number; train: number; val: number }[],
   };
   if (resumed) {
     const { iter_num, best_val_loss, ...rest } = await restoreTraining(resumed, {
@@ -762,7 +755,6 @@ export const train = program({
     at = { ...at, iter_num, best_val_loss, ...rest.starts && rest };
     await run.openMetrics({ keepUpTo: iter_num });
   }
-  const { history, evaluations } = at;
   const save = (file: string) =>
     saveTraining(run.path(file), { model, optimizer }, {
       model_args: model.config,
@@ -772,6 +764,12 @@ export const train = program({
     });
 
   // ---- training
+  const checkFinite = (loss: number) => {
+    if (Number.isFinite(loss)) return;
+    throw new InputError(
+      `The loss is ${loss} at iteration ${at.iter_num}: try a smaller --learning_rate; the last checkpoint is untouched`,
+    );
+  };
   const bar = progressBar(max_iters, at.iter_num);
   const stop = listenForStop();
   model.train();
@@ -794,17 +792,14 @@ export const train = program({
           torch.setState(before); // the evaluation is done anew when the run is resumed
           break;
         }
+        const { train, val } = losses;
+        bar.log(`step ${at.iter_num}: train loss ${train.toFixed(4)}, val loss ${val.toFixed(4)}`);
+        run.log(at.iter_num, { train_loss: train, val_loss: val, lr });
+        checkFinite(val);
         at.evaluated = true;
-        evaluations.push(at.iter_num);
-        history.train.push(losses.train);
-        history.val.push(losses.val);
-        const show = (loss: number) => loss.toFixed(4);
-        bar.log(
-          `step ${at.iter_num}: train loss ${show(losses.train)}, val loss ${show(losses.val)}`,
-        );
-        run.log(at.iter_num, { train_loss: losses.train, val_loss: losses.val, lr });
-        const improved = losses.val < at.best_val_loss;
-        if (improved) at.best_val_loss = losses.val;
+        at.evaluations.push({ iter: at.iter_num, train, val });
+        const improved = val < at.best_val_loss;
+        if (improved) at.best_val_loss = val;
         if (at.iter_num > 0 && !eval_only) {
           const keep = improved || options.always_save_checkpoint;
           bar.log(`saving checkpoint to ${run.out}`);
@@ -828,11 +823,7 @@ export const train = program({
       const logs = run.logs(at.iter_num, options.log_interval);
       if (logs || at.iter_num % options.log_interval === 0) {
         const value = await item(loss) * accumulation; // of the last batch, as if it were all
-        if (!Number.isFinite(value)) {
-          throw new InputError(
-            `The loss is ${value} at iteration ${at.iter_num}: try a smaller --learning_rate; the last checkpoint is untouched`,
-          );
-        }
+        checkFinite(value);
         const now = performance.now();
         const dt = (now - since.time) / 1000 / (at.iter_num + 1 - since.iter); // seconds an iteration
         since = { iter: at.iter_num + 1, time: now };
@@ -850,7 +841,7 @@ export const train = program({
           });
         }
         if (at.iter_num % options.log_interval === 0) {
-          history.losses.push([at.iter_num, value]);
+          at.losses.push([at.iter_num, value]);
           const use = mfu < 0 ? "-" : `${(mfu * 100).toFixed(2)}%`;
           bar.log(
             `iter ${at.iter_num}: loss ${value.toFixed(4)}, time ${
@@ -865,7 +856,7 @@ export const train = program({
       bar.update(Math.min(at.iter_num, max_iters));
       await stop.check();
     }
-    if (at.iter_num > began) await save("last.safetensors");
+    if (at.iter_num > began || stop.signal) await save("last.safetensors");
   } finally {
     bar.stop();
     stop.end();
@@ -878,22 +869,21 @@ export const train = program({
   }
 
   // ---- plot
-  if (history.losses.length > 0) {
+  const { losses, evaluations } = at;
+  if (losses.length > 0) {
+    const x = evaluations.map(({ iter }) => iter);
     await lines({
       title: `Loss of nanoGPT on ${options.dataset}`,
       xLabel: "iterations",
       yLabel: "cross-entropy (nats a token)",
       series: {
-        "batches": {
-          x: history.losses.map(([iter]) => iter),
-          y: history.losses.map(([, loss]) => loss),
-        },
-        "train, evaluated": { x: evaluations, y: history.train },
-        "val, evaluated": { x: evaluations, y: history.val },
+        "batches": { x: losses.map(([iter]) => iter), y: losses.map(([, loss]) => loss) },
+        "train, evaluated": { x, y: evaluations.map(({ train }) => train) },
+        "val, evaluated": { x, y: evaluations.map(({ val }) => val) },
       },
     }).save(run.path("loss"));
   }
-  return { model, characters, evaluations, ...history };
+  return { model, characters, losses, evaluations };
 });
 
 // ---- sample
