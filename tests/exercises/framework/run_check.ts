@@ -57,10 +57,12 @@ async function loadFile(file: { url: string; shown: string }, language: Language
     const text = (error instanceof Error ? message : String(error)).split("\n")[0]
       .replace(/^SyntaxError: /, "").replaceAll(file.url, file.shown);
     const place = placeIn(file, error);
+    // What Deno cannot read has its place in the message, what the file itself throws in the stack.
+    const unreadable = error instanceof SyntaxError || String(message).includes("file://");
     throw new Failure({
       stage: "does not load",
       message: texts[language].doesNotLoad(text) + (place ? texts[language].at(place) : ""),
-      means: texts[language].unknownLoad,
+      means: unreadable ? texts[language].unknownLoad : texts[language].unknownLoadThrow,
     });
   }
 }
