@@ -48,8 +48,8 @@ import { type Cache, nextToken } from "scripts/gpt.ts";
 // ---- settings: those of GPT-2 (124M); a preset or a file lies over them, flags lie over both
 
 export const defaults = {
-  config: "moby_dick_char", // moby_dick_char, shakespeare_char, shakespeare_char_cpu, gpt2, finetune_shakespeare, or a file
-  // with lines "name = value"
+  // moby_dick_char, shakespeare_char, shakespeare_char_cpu, gpt2, finetune_shakespeare, or a file with lines "name = value"
+  config: "moby_dick_char",
   init_from: "scratch", // scratch, resume, gpt2, gpt2-medium, gpt2-large, gpt2-xl, or a folder with weights
   eval_interval: 2000, // iterations from one evaluation, and checkpoint, to the next
   log_interval: 1, // iterations from line to line
