@@ -169,7 +169,10 @@ export class NumpyGenerator {
       : replace
       ? this.randint(size, 0, Math.max(n, 1))
       : this.permutation(n).slice(0, size);
-    return typeof from === "number" ? indices : Array.from(indices, (i) => from[i]);
+    if (typeof from === "number") return indices;
+    const chosen = new Array<T>(size);
+    for (let i = 0; i < size; i++) chosen[i] = from[indices[i]]; // Array.from is much slower
+    return chosen;
   }
 
   /** The whole state, for an exact resume; it survives JSON. */
