@@ -891,6 +891,7 @@ export const train = program({
 
 export const sampleDefaults = {
   init_from: "out/nanogpt", // folder of a run or with weights, or gpt2, gpt2-medium, gpt2-large, gpt2-xl
+  dataset: "", // data set whose characters the ids stand for; by default as the checkpoint says
   start: "\n", // what the samples begin with: a text, or FILE:path
   num_samples: 10, // how many
   max_new_tokens: 500, // length of each
@@ -938,8 +939,18 @@ export const sample = program({
     top_k: "positive integer",
   },
 }, async (run) => {
-  const { init_from, start, num_samples, max_new_tokens, ...sampling } = run.options;
-  const { model, characters } = await loadModel(init_from);
+  const { init_from, dataset, start, num_samples, max_new_tokens, ...sampling } = run.options;
+  const loaded = await loadModel(init_from);
+  const { model } = loaded;
+  const characters = dataset ? await readCharacterMeta(datasetFolder(dataset)) : loaded.characters;
+  const { vocab_size } = model.config;
+  if (characters ? characters.length !== vocab_size : vocab_size < 50257) {
+    throw new UsageError(
+      `Cannot write with '${init_from}': its ids are ${vocab_size}, those of ${
+        characters ? `the characters ${characters.length}` : "GPT-2's tokens 50257"
+      }; name its data set by --dataset`,
+    );
+  }
   model.eval();
   console.log(`number of parameters: ${(model.getNumParams() / 1e6).toFixed(2)}M`);
   const prompt = start.startsWith("FILE:") ? await readText(start.slice(5)) : start;

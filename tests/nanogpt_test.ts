@@ -344,6 +344,11 @@ testOnDevices("sample writes what the seed says, from texts and files", async ()
   assert(String(other) !== String(one));
   const greedy = (await run(sample, ...flags, "--start=abc", "--top_k=1")).result!.samples;
   assertEquals(greedy[0], greedy[1]);
+  const pytorch = await temporaryFolder(); // its checkpoint has no characters
+  await Deno.copyFile(pytorchCheckpoint, join(pytorch, "ckpt.safetensors"));
+  const theirs = [...flags, "--start=abc", `--init_from=${pytorch}`];
+  assertEquals((await run(sample, ...theirs, `--dataset=${dataset}`)).result!.samples, one);
+  await assertRejects(() => run(sample, ...theirs), UsageError, "name its data set by --dataset");
   for (const [start, problem] of [["Z", '"Z": the model does not know'], ["", "nothing"]]) {
     const refused = () => run(sample, ...flags, `--start=${start}`);
     await assertRejects(refused, UsageError, `Cannot begin with ${problem}`);
