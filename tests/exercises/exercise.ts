@@ -77,19 +77,25 @@ await runCommand({
   if (watch) return await watchFile(name, file, language);
   if (!begun) return;
   const result = await checkOnce(name, file, language);
-  console.log(result.report);
   if (result.state !== "passed") return 1;
   console.log(w.done(name));
 });
 
-/** One check in a new process, which loads the file as it is now. */
-async function checkOnce(name: string, file: StudentFile, language: Language): Promise<Result> {
+/** One check in a new process, which loads the file as it is now, and its report; type errors take longer to find. */
+async function checkOnce(
+  name: string,
+  file: StudentFile,
+  language: Language,
+  heading = "",
+): Promise<Result> {
   const checker = new Checker({ language });
   try {
     const result = await checker.check(name, file);
-    if (result.state !== "failed") return result;
-    const types = await typeError(file);
-    if (types) result.report += `\n  ${texts[language].types}: ${types}`;
+    console.log(heading + result.report);
+    if (result.state === "failed") {
+      const types = await typeError(file);
+      if (types) console.log(`  ${texts[language].types}: ${types}`);
+    }
     return result;
   } finally {
     await checker.close();
@@ -105,8 +111,7 @@ async function watchFile(name: string, file: StudentFile, language: Language) {
     const text = await Deno.readTextFile(file.path).catch(() => last);
     if (text === last) return;
     last = text;
-    const { report } = await checkOnce(name, file, language);
-    console.log(`\n[${new Date().toLocaleTimeString()}] ${report}`);
+    await checkOnce(name, file, language, `\n[${new Date().toLocaleTimeString()}] `);
   };
   await check();
   for await (const { paths } of events) {
