@@ -1,5 +1,7 @@
 /** Colours that people with any kind of colour vision can tell apart, and pictures made of pixels. */
 
+import { encodePng } from "./png.ts";
+
 /** Okabe and Ito's palette (2008) for classes and lines; its yellow and black are left out (too pale, the axes' colour). */
 export const PALETTE = [
   "#0072b2", // blue
@@ -75,7 +77,6 @@ export async function pngAddress(
   height: number,
   channels: 1 | 3,
 ): Promise<string> {
-  const { encode } = await import("fast-png");
-  const png = encode({ data, width, height, channels, depth: 8 });
+  const png = await encodePng(data, width, height, channels);
   return `data:image/png;base64,${png.toBase64()}`;
 }
