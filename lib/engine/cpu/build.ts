@@ -1,39 +1,37 @@
 /**
- * Compiles assembly/ to the two modules beside this file: kernels.wasm
- * (relaxed SIMD: fused multiply-add) and kernels-plain.wasm (for engines
- * without it). tests/engine_test.ts checks that the committed modules are what
- * this makes.
+ * Compiles assembly/ to the two modules beside this file: kernels.wasm (relaxed SIMD: fused
+ * multiply-add) and kernels-plain.wasm (for engines without it). tests/engine_test.ts checks that the
+ * committed modules are what this makes.
  *
  * Run: deno run -A lib/engine/cpu/build.ts
  */
-import asc from "assemblyscript/asc";
+import { fileURLToPath } from "node:url";
+
+/** The compiler, outside deno.json and its lock: no program needs it, so nobody but this file fetches it. */
+const COMPILER = "npm:assemblyscript@0.28.20/asc";
 
 /** The compiled modules by file name. */
 export async function build(): Promise<Record<string, Uint8Array>> {
-  const folder = new URL("./assembly/", import.meta.url);
   const modules: Record<string, Uint8Array> = {};
-  for (const name of ["kernels.wasm", "kernels-plain.wasm"]) {
-    const { error, stdout, stderr } = await asc.main([
-      "index.ts",
-      ...["--outFile", name, "--runtime", "stub", "-O3", "--noAssert"],
-      ...["--enable", "simd", "--enable", "threads"],
-      ...name === "kernels.wasm" ? ["--enable", "relaxed-simd"] : [],
-      ...["--importMemory", "--sharedMemory"],
-      ...["--initialMemory", "1", "--maximumMemory", "65536"],
-    ], {
-      readFile: (name: string) => {
-        try {
-          return Deno.readTextFileSync(new URL(name, folder));
-        } catch {
-          return null; // The compiler tries several names for a module.
-        }
-      },
-      writeFile: (name: string, contents: string | Uint8Array) => {
-        modules[name] = contents as Uint8Array;
-      },
-      listFiles: () => [],
-    });
-    if (error) throw new Error(`${error.message}\n${stdout}${stderr}`);
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const name of ["kernels.wasm", "kernels-plain.wasm"]) {
+      const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: [
+          ...["run", "-A", "--no-config", "--no-lock", "--quiet", COMPILER, "index.ts"],
+          ...["--outFile", `${folder}/${name}`, "--runtime", "stub", "-O3", "--noAssert"],
+          ...["--enable", "simd", "--enable", "threads"],
+          ...name === "kernels.wasm" ? ["--enable", "relaxed-simd"] : [],
+          ...["--importMemory", "--sharedMemory"],
+          ...["--initialMemory", "1", "--maximumMemory", "65536"],
+        ],
+        cwd: fileURLToPath(new URL("./assembly/", import.meta.url)),
+      }).output();
+      if (!success) throw new Error(`Cannot compile: ${new TextDecoder().decode(stderr)}`);
+      modules[name] = await Deno.readFile(`${folder}/${name}`);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
   return modules;
 }
