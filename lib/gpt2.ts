@@ -70,7 +70,7 @@ export async function readGPT2Config(folder: string): Promise<GPT2Config> {
   };
   const n_embd = size("n_embd");
   const n_inner = config.n_inner ?? 4 * n_embd;
-  if (n_inner !== 4 * n_embd) throw refuse("n_inner", `${4 * n_embd}, 4 n_embd,`, n_inner);
+  if (n_inner !== 4 * n_embd) throw refuse("n_inner", `${4 * n_embd} (4 n_embd)`, n_inner);
   return {
     n_layer: size("n_layer"),
     n_head: size("n_head"),
@@ -96,7 +96,7 @@ export function gpt2Name(name: string): string | undefined {
 
 /**
  * Copies the weights of a folder into the parameters of a model, one after the other, so that beside the model there is
- * never more than its largest tensor in memory.
+ * little more in memory than its largest tensor, as it was read and on the device.
  *
  * @param parameters The model's state dict: names as in PyTorch's programs, layouts as in nn.Linear
  * @throws {InputError} If weights are missing, left over or of another shape: the message names all of them
@@ -142,9 +142,12 @@ export async function loadGPT2(
     throw new InputError(`Cannot load the weights in '${folder}': ${problems.join("; ")}`);
   }
 
-  for (const [short, p] of wanted) {
+  // The largest first: what they replace has room for those that follow. A tied matrix is read once.
+  let last = "";
+  let data: Float32Array = new Float32Array();
+  for (const [short, p] of [...wanted].sort(([, a], [, b]) => b.size - a.size)) {
     const name = sourceOf(short)!;
-    const data = await weights.read(name);
+    if (name !== last) data = await weights.read(last = name);
     tf.tidy(() => {
       const stored = tf.tensor(data, weights.shape(name));
       p.assign(isConv1D(short) ? stored.transpose() : stored);

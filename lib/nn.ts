@@ -157,7 +157,7 @@ export function skipInit<M>(make: () => M): M {
 
 /** A new parameter of numbers that `draw` takes from the generator. */
 function drawn(shape: number[], draw: (size: number) => Float32Array): Parameter {
-  if (skipping) return parameter(tf.zeros(shape));
+  if (skipping) return parameter(tf.fill(shape, 0));
   return parameter(tf.tensor(draw(shape.reduce((a, b) => a * b, 1)), shape));
 }
 
