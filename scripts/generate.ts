@@ -114,7 +114,10 @@ export const main = program({
   const prompt = run.options.prompt ?? (run.options.model ? "" : "Andrej Karpathy, the");
   const given = prompt === "" ? tokenizer.start : tokenizer.encode(prompt); // (T)
   const ids = tf.tensor2d(Array(num_samples).fill(given), undefined, "int32"); // (B, T)
-  if (run.trace) return console.log(trace(() => model.forward(ids), model));
+  if (run.trace) {
+    console.log(trace(() => model.forward(ids), model));
+    return [];
+  }
 
   // All samples are written at once; the first one is shown while it grows.
   const write = (bytes: Uint8Array) => Deno.stdout.writeSync(bytes);
