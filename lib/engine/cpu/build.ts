@@ -12,10 +12,9 @@ const COMPILER = "npm:assemblyscript@0.28.20/asc";
 
 /** The compiled modules by file name. */
 export async function build(): Promise<Record<string, Uint8Array>> {
-  const modules: Record<string, Uint8Array> = {};
   const folder = await Deno.makeTempDir();
   try {
-    for (const name of ["kernels.wasm", "kernels-plain.wasm"]) {
+    const compiled = ["kernels.wasm", "kernels-plain.wasm"].map(async (name) => {
       const { success, stderr } = await new Deno.Command(Deno.execPath(), {
         args: [
           ...["run", "-A", "--no-config", "--no-lock", "--quiet", COMPILER, "index.ts"],
@@ -28,12 +27,12 @@ export async function build(): Promise<Record<string, Uint8Array>> {
         cwd: fileURLToPath(new URL("./assembly/", import.meta.url)),
       }).output();
       if (!success) throw new Error(`Cannot compile: ${new TextDecoder().decode(stderr)}`);
-      modules[name] = await Deno.readFile(`${folder}/${name}`);
-    }
+      return [name, await Deno.readFile(`${folder}/${name}`)] as const;
+    });
+    return Object.fromEntries(await Promise.all(compiled));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-  return modules;
 }
 
 if (import.meta.main) {
