@@ -102,6 +102,7 @@ export const main = program({
     top_k: "positive integer",
     top_p: (p) => p > 0 && p <= 1 ? undefined : "a number above 0, at most 1",
   },
+  long: () => true,
 }, async (run) => {
   const { num_samples, steps, do_sample, temperature, top_k, top_p } = run.options;
   const folder = await findModel(run.options.model, run.options.model_type);

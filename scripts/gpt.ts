@@ -343,7 +343,7 @@ export class SortDataset {
     readonly split: "train" | "test",
     readonly digits: number, // of a sequence
     readonly num_digits: number, // that there are
-    private generator: TorchGenerator = torch,
+    readonly generator: TorchGenerator = torch,
   ) {}
 
   /** Whether a sequence is for testing: the two highest bits of its FNV-1a hash are 0. */
@@ -381,7 +381,8 @@ export async function evalSplit(model: GPT, dataset: SortDataset, max_batches: n
   const mistakes: { inp: number[]; predicted: number[] }[] = [];
   let total = 0, batches = 0;
   model.eval();
-  for (const [x] of new DataLoader(dataset, { batch_size: 100 })) {
+  const { generator } = dataset;
+  for (const [x] of new DataLoader(dataset, { batch_size: 100, generator })) {
     const questions = x.slice([0, 0], [-1, n]); // (B, n)
     for (const text of await model.generate(questions, n)) {
       const [inp, predicted] = [text.slice(0, n), text.slice(n)];
@@ -446,16 +447,12 @@ export const main = program({
     print_every: 100,
     ...rest,
   });
-  const generator = new TorchGenerator(run.seed); // so that the checks do not change the training
-  const checks = [train, test].map(({ split }) =>
-    new SortDataset(split, length, num_digits, generator)
-  );
   trainer.on("on_batch_end", async ({ iter_num }) => {
     if ((iter_num + 1) % 250 !== 0) return;
-    const [onTrain, onTest] = [
-      await evalSplit(model, checks[0], 20),
-      await evalSplit(model, checks[1], 20),
-    ];
+    const own = new TorchGenerator(iter_num); // so that looking does not change the training
+    const look = (split: "train" | "test") =>
+      evalSplit(model, new SortDataset(split, length, num_digits, own), 20);
+    const [onTrain, onTest] = [await look("train"), await look("test")];
     const mistakes = onTrain.mistakes.length + onTest.mistakes.length;
     console.log(`iter ${iter_num}: ${mistakes} of ${onTrain.total + onTest.total} sorted wrong`);
     if (mistakes === 0) trainer.finish();
