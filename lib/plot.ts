@@ -1,5 +1,5 @@
 /**
- * Figures: scatter plots, curves, heat maps and grids of images, as SVG and PNG.
+ * Figures: scatter plots, curves, dot plots, heat maps and grids of images, as SVG and PNG.
  *
  *     await lines({ series: { train: losses }, xLabel: "step", yLabel: "loss" }).save("out/loss");
  *
@@ -9,6 +9,7 @@
 
 export { Figure } from "./plot/figure.ts";
 export { type Point, scatter, type ScatterOptions } from "./plot/scatter.ts";
+export { dots, type DotsOptions } from "./plot/dots.ts";
 export { type Curve, lines, type LinesOptions } from "./plot/lines.ts";
 export {
   type ColorOptions,
