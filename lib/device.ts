@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import { hasHardwareAdapter } from "./engine/webgpu/adapter.ts";
 import "./tensor.ts";
 
+/** The choices of `--device`. */
 export const deviceNames = ["auto", "webgpu", "cpu", "reference"] as const;
 /** What `--device` takes. */
 export type DeviceChoice = typeof deviceNames[number];

@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs";
 // tfjs otherwise prints an advertisement for its Node.js build at the first tensor.
 tf.env().set("IS_NODE", false);
 
+/** tfjs's tensor, of any rank. */
 export type Tensor = tf.Tensor;
 
 /**

@@ -9,6 +9,7 @@
 // Unicode 16; the code points are the additions of Unicode 17, which Python's regex has. They
 // count: "'s" is a contraction behind a letter only. Where V8 has them too, naming them twice does
 // no harm.
+/** What a regular expression's class for letters contains. */
 export const LETTERS = "\\p{L}" +
   "\\u{88f}\\u{c5c}\\u{cdc}\\u{a7ce}-\\u{a7cf}\\u{a7d2}\\u{a7d4}\\u{a7f1}\\u{10940}-\\u{10959}" +
   "\\u{10ec5}-\\u{10ec7}\\u{11db0}-\\u{11ddb}\\u{16ea0}-\\u{16eb8}\\u{16ebb}-\\u{16ed3}" +
@@ -16,6 +17,7 @@ export const LETTERS = "\\p{L}" +
   "\\u{1e6c0}-\\u{1e6de}\\u{1e6e0}-\\u{1e6e2}\\u{1e6e4}-\\u{1e6e5}\\u{1e6e7}-\\u{1e6ed}" +
   "\\u{1e6f0}-\\u{1e6f4}\\u{1e6fe}-\\u{1e6ff}\\u{2b73a}-\\u{2b73f}\\u{2cea2}-\\u{2cead}" +
   "\\u{323b0}-\\u{33479}";
+/** The same for numbers. */
 export const NUMBERS = "\\p{N}\\u{11de0}-\\u{11de9}\\u{16ff4}-\\u{16ff6}";
 const isLetter = new RegExp(`[${LETTERS}]`, "u");
 const isNumber = new RegExp(`[${NUMBERS}]`, "u");

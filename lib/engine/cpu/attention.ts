@@ -16,6 +16,10 @@ import {
 const FORWARD_ROWS = 126; // queries of a block, a multiple of 6
 const BACKWARD_ROWS = 66;
 
+/**
+ * Attention in blocks of queries, whose rows of scores never leave the cache; see lib/functional.ts for
+ * the formula. Tensors that the kernels do not take go to the reference.
+ */
 export function scaledDotProductAttention(
   q: Tensor,
   k: Tensor,

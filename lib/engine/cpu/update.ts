@@ -32,6 +32,11 @@ function withTable<T>(
   }
 }
 
+/**
+ * A step of Adam for all parameters in one pass over memory; see lib/optim.ts for the formula.
+ *
+ * @param decoupled Whether the weight decay shrinks the parameters themselves, as in AdamW, or adds to the gradients
+ */
 export function adamUpdate(
   entries: UpdateEntry[],
   settings: AdamSettings,
@@ -55,6 +60,7 @@ export function adamUpdate(
   });
 }
 
+/** A step of gradient descent for all parameters in one pass over memory. */
 export function sgdUpdate(entries: UpdateEntry[], settings: SGDSettings): void {
   const { lr, momentum, dampening, weight_decay, nesterov } = settings;
   const rows = entries.map(({ param, gradient, step, momentum_buffer }): Row => [
@@ -72,6 +78,7 @@ export function sgdUpdate(entries: UpdateEntry[], settings: SGDSettings): void {
   });
 }
 
+/** Scales gradients so that their norm, taken over all of them, is at most `max`; the norm is the one before. */
 export function clipGradients(
   gradients: Tensor[],
   max: number,

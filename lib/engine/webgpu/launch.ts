@@ -37,7 +37,9 @@ export const write = (tensor: Info, type = wgslType(tensor)): Binding => ({
   type,
   access: "read_write",
 });
+/** A whole number from 0 on that a kernel gets as an argument. */
 export const u32 = (value: number): Uniform => ({ type: "u32", value });
+/** A number that a kernel gets as an argument. */
 export const f32 = (value: number): Uniform => ({ type: "f32", value });
 
 /** A kernel and what it works on. */
