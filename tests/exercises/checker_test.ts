@@ -20,9 +20,11 @@ for (const script of new Set(all.map(({ script }) => script))) {
   });
 }
 
-Deno.test("there are enough exercises, under names of their own, three to six a script", () => {
+Deno.test("there are enough exercises, under names of their own, three to six a script", async () => {
   assert(all.length >= 36, `${all.length} exercises`);
   assertEquals(new Set(all.map(({ name }) => name)).size, all.length);
+  const readme = await Deno.readTextFile(new URL("README.md", root));
+  assertStringIncludes(readme, `There are ${all.length} exercises`);
   const perScript = Object.groupBy(all, ({ script }) => script);
   for (const [script, exercises] of Object.entries(perScript)) {
     assert(exercises!.length >= 3 && exercises!.length <= 6, `${script}: ${exercises!.length}`);

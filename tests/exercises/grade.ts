@@ -4,7 +4,7 @@ import { stringify } from "@std/csv";
 import { InputError, UsageError } from "lib/errors.ts";
 import { writeFileAtomic } from "lib/files.ts";
 import { entries, findEntry } from "./framework/catalog.ts";
-import { Checker } from "./framework/checker.ts";
+import { Checker, fetchPackages } from "./framework/checker.ts";
 import { fromHere, runCommand } from "./framework/command.ts";
 import type { Language } from "./framework/exercise.ts";
 import type { Result } from "./framework/run_check.ts";
@@ -53,6 +53,7 @@ await runCommand({
     wanted.length ? wanted.includes(name) : begun.has(name)
   );
 
+  await fetchPackages(new Set(asked.map((name) => findEntry(name).script)));
   const grades = new Map<string, Grade[]>();
   const queue = [...students];
   const work = async () => {
@@ -122,7 +123,13 @@ async function gradeStudent(
   const [copy, writable] = [join(temporary, "my"), join(temporary, "tmp")];
   await copyFolder(folder, copy);
   await Deno.mkdir(writable);
-  const checker = new Checker({ ...limits, readable: temporary, writable, onPrint: () => {} });
+  const checker = new Checker({
+    ...limits,
+    readable: temporary,
+    writable,
+    fetchPackages: false,
+    onPrint: () => {},
+  });
   const grades: Grade[] = [];
   try {
     for (const exercise of asked) {

@@ -41,7 +41,7 @@ export default exercise({
   solution: `return F.crossEntropy(logits, targets).exp();`,
   others: [`
     const p = F.softmax(logits).mul(tf.oneHot(targets.toInt(), logits.shape[1]!)).sum(1); // (N)
-    return values(p).then((p) => p.reduce((product, x) => product * x ** (-1 / p.length), 1));`],
+    return values(p).then((p) => [...p].reduce((product, x) => product * x ** (-1 / p.length), 1));`],
   diagnoses: {
     meanOutside: {
       means: {

@@ -4,6 +4,7 @@
  */
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { InputError } from "lib/errors.ts";
 import { findEntry, load, root } from "./catalog.ts";
 import type { Reason } from "./check.ts";
 import type { Language } from "./exercise.ts";
@@ -21,15 +22,21 @@ export interface CheckerOptions {
   readable?: string;
   /** The only folder that files may write to; none by default. */
   writable?: string;
+  /** Whether packages that are not there yet may be fetched for a file, as `deno run` does; true by default. */
+  fetchPackages?: boolean;
   /** Gets what the files print; by default it goes to the terminal. */
   onPrint?: (text: string) => void;
 }
+
+type Settings =
+  & CheckerOptions
+  & Required<Pick<CheckerOptions, "seconds" | "megabytes" | "onPrint">>;
 
 const enough = 10_000_000; // characters that a file may print
 
 /** One process that checks files one after the other; a new one takes its place if a file ends it. */
 export class Checker {
-  readonly #options: Required<Omit<CheckerOptions, "readable" | "writable">> & CheckerOptions;
+  readonly #options: Settings;
   #process?: Process;
 
   constructor(options: CheckerOptions) {
@@ -77,7 +84,7 @@ class Process {
   readonly #watch: ReturnType<typeof setInterval>;
   #end?: "time" | "memory" | "flood";
 
-  private constructor(child: Deno.ChildProcess, key: string, options: Required<CheckerOptions>) {
+  private constructor(child: Deno.ChildProcess, key: string, options: Settings) {
     this.#child = child;
     this.#key = key;
     this.#output = this.#lines(options.onPrint);
@@ -87,14 +94,14 @@ class Process {
     }, 200);
   }
 
-  static async start(options: CheckerOptions, folder: string): Promise<Process> {
+  static async start(options: Settings, folder: string): Promise<Process> {
     const path = (name: string) => fileURLToPath(new URL(name, root));
     const read = [path("lib"), path("scripts"), path("tests"), options.readable ?? folder];
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
         "--no-prompt",
-        "--cached-only",
+        ...options.fetchPackages === false ? ["--cached-only"] : [],
         "--deny-import",
         `--config=${path("deno.json")}`,
         `--allow-read=${read.join(",")}`,
@@ -109,7 +116,7 @@ class Process {
       stderr: "null",
     }).spawn();
     const key = crypto.randomUUID();
-    const process = new Process(child, key, options as Required<CheckerOptions>);
+    const process = new Process(child, key, options);
     await process.#send({ key });
     const { done } = await process.#output.next();
     if (done) throw new Error("Cannot start the process that checks: deno run failed");
@@ -178,6 +185,20 @@ class Process {
         else if (line) print(line);
       }
     }
+  }
+}
+
+/** Fetches the packages of scripts, so that files that are made of them can be checked without fetching any. */
+export async function fetchPackages(scripts: Iterable<string>): Promise<void> {
+  const paths = [...scripts].map((script) => fileURLToPath(new URL(`scripts/${script}.ts`, root)));
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["cache", "--quiet", ...paths],
+    cwd: fileURLToPath(root),
+    env: { NO_COLOR: "1" },
+  }).output();
+  if (!success) {
+    const [reason] = new TextDecoder().decode(stderr).trim().split("\n");
+    throw new InputError(`Cannot fetch the packages of the scripts: ${reason}`);
   }
 }
 
