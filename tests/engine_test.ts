@@ -98,6 +98,15 @@ Deno.test("unary operations equal tfjs's, special values included", async () => 
   }
 });
 
+Deno.test("a bool cast to int32 is one for every operation after it", async () => {
+  await threadsReady();
+  const bits = () => tf.tensor2d([[0, 0, 0, 1, 1], [0, 1, 0, 0, 0]], undefined, "bool").toInt();
+  await same("gather", () => bits().gather(tf.tensor1d([4, 2, 0, 3, 1], "int32"), 1), 0);
+  await same("transpose", () => bits().transpose(), 0);
+  await same("concat", () => bits().concat(tf.fill([2, 1], 7, "int32"), 1), 0);
+  await same("sum", () => bits().mul(tf.scalar(3, "int32")).sum(1), 0);
+});
+
 Deno.test("binary operations broadcast as tfjs's", async () => {
   const names = ["add", "sub", "mul", "div", "maximum", "minimum", "squaredDifference"] as const;
   const shapes: [number[], number[]][] = [

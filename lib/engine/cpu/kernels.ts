@@ -499,6 +499,12 @@ export function registerEngineKernels(): void {
   register(Cast, ({ x }: Inputs, { dtype }: { dtype: DataType }, backend) => {
     if (!inMemory(x)) return;
     if (dtype === x.dtype) return backend.alias(x, x.shape);
+    if (x.dtype === "bool" && dtype === "int32") { // tfjs's own cast keeps the bytes
+      const { info, pointer } = output(x.shape, "int32");
+      const count = size(x.shape), from = at(x);
+      heap().i32.set(heap().u8.subarray(from, from + count), pointer / 4);
+      return info;
+    }
     if (dtype !== "float32") return;
     const { info, pointer } = output(x.shape);
     const kernel = x.dtype === "int32" ? "intToFloat" : "boolToFloat";

@@ -88,10 +88,10 @@ export function matmul(
   ];
   const grain = (items: number) => Math.ceil(MAC_GRAIN * items / (m * n * k * batch));
 
-  if (batch === 1 && m <= 4 && b.column === 1) {
+  if (batch === 1 && m <= 8 && b.column === 1) {
     const items = Math.ceil(n / 32);
     parallel("multiplyRows", args, items, grain(items));
-  } else if (batch === 1 && m <= 4 && b.row === 1 && a.column === 1) {
+  } else if (batch === 1 && m <= 8 && b.row === 1 && a.column === 1) {
     parallel("multiplyDots", args, n, grain(n));
   } else if (
     (batch === 1 && m * n * k < 2 * MAC_GRAIN) || (batch > 1 && (n * k < 65536 || m < 48))
