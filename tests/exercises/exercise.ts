@@ -19,7 +19,7 @@ const words = {
     begin: (name: string) => `Begin with: deno task exercise ${name}`,
     written: (file: string) => `Your file is ${file}; the place for your code is marked with TODO.`,
     check: (name: string) =>
-      `Check it with: deno test -A --filter ${name}   or at each save: deno task exercise ${name} --watch`,
+      `Check it with: deno test -A --filter my/${name}   or at each save: deno task exercise ${name} --watch`,
     hint: (name: string) => `If you are stuck: deno task hint ${name}`,
     watching: (file: string) => `Checking ${file} at each save; end with ctrl-C.`,
     done: (name: string) => `Compare with another solution: deno task solution ${name}`,
@@ -35,7 +35,7 @@ const words = {
     written: (file: string) =>
       `Tu fichero es ${file}; el lugar para tu código está marcado con TODO.`,
     check: (name: string) =>
-      `Compruébalo con: deno test -A --filter ${name}   o cada vez que guardes: deno task exercise ${name} --watch`,
+      `Compruébalo con: deno test -A --filter my/${name}   o cada vez que guardes: deno task exercise ${name} --watch`,
     hint: (name: string) => `Si te atascas: deno task hint ${name}`,
     watching: (file: string) => `Se comprueba ${file} cada vez que lo guardes; termina con ctrl-C.`,
     done: (name: string) => `Compara con otra solución: deno task solution ${name}`,
