@@ -85,7 +85,7 @@ export class Windows implements Dataset {
   }
 }
 
-/** A text as windows: nine tenths to train on, whose tokens are the vocabulary, and the last tenth. */
+/** A text as windows: nine tenths to train on, whose tokens are the vocabulary, and the last tenth; others are <unk>. */
 export async function readWindows(
   text: string,
   options: { tokens: "word" | "char"; min_count: number; n_step: number },
@@ -223,8 +223,8 @@ export const main = program({
     const [X, y] = nextBatch();
     const loss = optimizer.step(() => F.crossEntropy(model.forward(X), y));
     if (!all) tf.dispose([X, y]);
-    if (run.logs(epoch, 1000)) run.log(epoch, { loss: await item(loss) });
-    if (epoch % 1000 === 0) {
+    if (run.logs(epoch, 1000) || epoch === epochs) run.log(epoch, { loss: await item(loss) });
+    if (epoch % 1000 === 0 || epoch === epochs) {
       const line = `Epoch: ${String(epoch).padStart(4, "0")} cost = ${
         (await item(loss)).toFixed(6)
       }`;

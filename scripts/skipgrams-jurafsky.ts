@@ -177,8 +177,8 @@ export const main = program({
     const [Xt, Xc, y] = randomBatch(positives, negatives, base_batch_size, k);
     const loss = optimizer.step(() => F.binaryCrossEntropy(model.forward(Xt, Xc), y));
     tf.dispose([Xt, Xc, y]);
-    if (run.logs(epoch, 1000)) run.log(epoch, { loss: await item(loss) });
-    if (epoch % 1000 === 0) {
+    if (run.logs(epoch, 1000) || epoch === epochs) run.log(epoch, { loss: await item(loss) });
+    if (epoch % 1000 === 0 || epoch === epochs) {
       const cost = (await item(loss)).toFixed(6);
       console.log(`Epoch: ${String(epoch).padStart(4, "0")}, cost=${cost}`);
     }

@@ -147,8 +147,8 @@ export const main = program({
     const [X, contexts] = randomBatch(pairs, batch_size, wordList.length);
     const loss = optimizer.step(() => lossOf(X, contexts));
     tf.dispose([X, contexts]);
-    if (run.logs(epoch, 1000)) run.log(epoch, { loss: await item(loss) });
-    if (epoch % 1000 === 0) {
+    if (run.logs(epoch, 1000) || epoch === epochs) run.log(epoch, { loss: await item(loss) });
+    if (epoch % 1000 === 0 || epoch === epochs) {
       const cost = (await item(loss)).toFixed(6);
       console.log(`Epoch: ${String(epoch).padStart(4, "0")} cost = ${cost}`);
     }

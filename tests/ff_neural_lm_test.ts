@@ -28,7 +28,7 @@ function tolerance(step: number): number {
 }
 
 testOnDevices("ff-neural-lm starts, learns and predicts as PyTorch's", async (device) => {
-  const epochs = { reference: 100, cpu: 1000, webgpu: 20 }[device];
+  const epochs = { reference: 30, cpu: 1000, webgpu: 20 }[device];
   for (const { seed, initial, losses, printed } of reference.runs) {
     seedAll(seed);
     const start = new NNLM(7, { n_step: 2, n_hidden: 2, m: 2 });

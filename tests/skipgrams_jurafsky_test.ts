@@ -109,7 +109,7 @@ testOnDevices(
 );
 
 testOnDevices("skipgrams-jurafsky starts and learns as PyTorch's", async (device) => {
-  const epochs = { reference: 30, cpu: 200, webgpu: 10 }[device];
+  const epochs = { reference: 20, cpu: 200, webgpu: 10 }[device];
   for (const { seed, initial, losses, printed } of reference.runs) {
     seedAll(seed);
     const start = new Word2Vec(24, 2);
@@ -133,7 +133,7 @@ testOnDevices("skipgrams-jurafsky starts and learns as PyTorch's", async (device
       const what = `loss of seed ${seed} at step ${step}`;
       assertClose([metrics[step - 1].loss], [losses.loss[i]], { relative, absolute: 0, what });
     }
-    assertEquals(lines.slice(1), printed.slice(0, 2)); // the samples
+    assertEquals(lines.slice(1, 3), printed.slice(0, 2)); // the samples
     if (device !== "cpu") break;
   }
 });
