@@ -236,7 +236,8 @@ export const main = program({
 
   // ---- predict, or measure and generate
   if (!heldOut) {
-    const predict = await values(() => model.forward(all![0]).argMax(1)); // (B)
+    const rows = sentences.map((_, i) => i);
+    const predict = await values(() => model.forward(train.batch(rows)[0]).argMax(1)); // (B)
     const predicted = [...predict].map((i) => wordList[i]);
     const list = (words: string[]) => `[${words.map((word) => `'${word}'`).join(", ")}]`;
     const inputs = sentences.map((sentence) => list(sentence.split(" ").slice(0, 2)));

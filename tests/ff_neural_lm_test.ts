@@ -166,6 +166,11 @@ testOnDevices("--text learns a rhythm, by words and by characters", async () => 
   }
 }, ["cpu"]);
 
+testOnDevices("--batch_size=2 learns the three sentences from random pairs of them", async () => {
+  const flags = ["--batch_size=2", "--epochs=400", "--learning_rate=0.01", "--device=cpu"];
+  assertEquals((await run(main, ...flags)).result!.predicted, ["dog", "coffee", "milk"]);
+}, ["cpu"]);
+
 testOnDevices("--trace prints the operations of one forward pass", async () => {
   const { printed } = await run(main, "--device=cpu", "--trace");
   const rows = printed.join("\n");
