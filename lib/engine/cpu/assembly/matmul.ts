@@ -236,18 +236,30 @@ function panelAt(packed: usize, panels: i32, width: i32, panel: i32, k0: i32, kc
   return packed + ((<usize> panels * k0 + <usize> panel * kc) * width << 2);
 }
 
-/** Packs B. Items: panels of B (all of K). */
+/**
+ * Packs B. Items: panels of B (all of K). Where B's rows are contiguous, a few of
+ * them are packed into all panels before the next ones: a cache line, and a page,
+ * of a wide B has parts of several panels.
+ */
 export function packMatrix(args: usize, begin: i32, end: i32): void {
   const bK = pointer(args, B_K), bN = pointer(args, B_N);
   const n = int(args, N), k = int(args, K), width = int(args, WIDTH);
   const panels = (n + width - 1) / width;
-  for (let panel = begin; panel < end; panel++) {
-    const n0 = panel * width;
-    const b = pointer(args, B) + <usize> n0 * bN;
+  const group = bN == 4 ? end - begin : 1, rows = bN == 4 ? 32 : KB;
+  for (let first = begin; first < end; first += group) {
     for (let k0 = 0; k0 < k; k0 += KB) {
       const kc = min(KB, k - k0);
-      const out = panelAt(pointer(args, PACKED), panels, width, panel, k0, kc);
-      packPanel(out, b + <usize> k0 * bK, bK, bN, min(width, n - n0), kc, width);
+      for (let i = 0; i < kc; i += rows) {
+        const row = pointer(args, B) + <usize> (k0 + i) * bK;
+        for (let panel = first; panel < first + group; panel++) {
+          const n0 = panel * width;
+          const out = panelAt(pointer(args, PACKED), panels, width, panel, k0, kc) +
+            (<usize> (i * width) << 2);
+          packPanel(
+            out, row + <usize> n0 * bN, bK, bN, min(width, n - n0), min(rows, kc - i), width,
+          );
+        }
+      }
     }
   }
 }
