@@ -19,6 +19,24 @@ export async function writeFileAtomic(
   path: string,
   data: string | Uint8Array | Iterable<Uint8Array>,
 ): Promise<void> {
+  (await stageFile(path, data)).publish();
+}
+
+/** What `stageFile` has written: `publish` gives it the file's name, `discard` removes it. */
+export interface StagedFile {
+  publish(): void;
+  discard(): void;
+}
+
+/**
+ * The first half of `writeFileAtomic`: the data are on the disk, the file is still the old one.
+ *
+ * @throws {InputError} If the file cannot be written
+ */
+export async function stageFile(
+  path: string,
+  data: string | Uint8Array | Iterable<Uint8Array>,
+): Promise<StagedFile> {
   if (typeof data === "string") data = new TextEncoder().encode(data);
   const parts = data instanceof Uint8Array ? [data] : data;
   const temporary = `${path}.${process.pid}.${++count}.tmp`;
@@ -33,11 +51,26 @@ export async function writeFileAtomic(
       while (part.length > 0) part = part.subarray(await file.write(part));
     }
     await file.sync();
-    await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
     throw writeError(path, error);
   }
+  const discard = () => {
+    try {
+      Deno.removeSync(temporary);
+    } catch {
+      // It is not there any more, or removed as a leftover at the next write.
+    }
+  };
+  const publish = () => {
+    try {
+      Deno.renameSync(temporary, path);
+    } catch (error) {
+      discard();
+      throw writeError(path, error);
+    }
+  };
+  return { publish, discard };
 }
 
 /** Removes the temporary files beside `path` whose processes are gone. */

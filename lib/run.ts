@@ -31,7 +31,7 @@ import {
 } from "./cli.ts";
 import type { Device, DeviceChoice } from "./device.ts";
 import { InputError, UsageError } from "./errors.ts";
-import { writeFileAtomic } from "./files.ts";
+import { type StagedFile, stageFile } from "./files.ts";
 import { type Metrics, MetricsFile } from "./metrics.ts";
 // Device, engine and generators are imported where a run starts: --help and errors answer at once.
 
@@ -102,6 +102,7 @@ type StandardOptions = Options<Standard["defaults"], Standard["choices"]>;
 /** One run of a program; its body gets this. */
 export class Run<O> {
   readonly #standard: StandardOptions;
+  #config: StagedFile | undefined; // until it is in its place
   #metrics: MetricsFile | undefined;
 
   constructor(
@@ -112,8 +113,10 @@ export class Run<O> {
     standard: StandardOptions,
     /** The device, started. */
     readonly device: Device,
+    config: StagedFile,
   ) {
     this.#standard = standard;
+    this.#config = config;
   }
 
   /** The seed that the generators of lib/random.ts have been given. */
@@ -133,6 +136,7 @@ export class Run<O> {
 
   /** The path of a file in the output folder. */
   path(file: string): string {
+    this.writeConfig();
     return join(this.out, file);
   }
 
@@ -158,12 +162,23 @@ export class Run<O> {
 
   /** Goes on with the metrics of a run that was stopped: keeps its lines of steps up to `keepUpTo`. */
   async openMetrics({ keepUpTo }: { keepUpTo: number }): Promise<void> {
-    this.close();
+    this.#metrics?.close();
     this.#metrics = await MetricsFile.continue(this.path("metrics.jsonl"), keepUpTo);
+  }
+
+  /**
+   * Puts config.json into its place; the frame does that. It waits until the body asks for a path:
+   * a run that ends before, by a mistake in its input, leaves the files of an earlier run together.
+   */
+  writeConfig(): void {
+    this.#config?.publish();
+    this.#config = undefined;
   }
 
   /** Closes metrics.jsonl; the frame does that at the end of the run. */
   close(): void {
+    this.#config?.discard();
+    this.#config = undefined;
     this.#metrics?.close();
     this.#metrics = undefined;
   }
@@ -283,7 +298,7 @@ async function start<D extends Defaults, C extends Choices<D>, R>(
   const { startDevice } = await import("./device.ts");
   const device = await startDevice(all.device, { threads: all.threads || undefined });
   if (turbo && device.name === "cpu") device.description += `; ${turbo}`;
-  await openFolder(all.out, {
+  const config = await openFolder(all.out, {
     program: scriptName(spec.url),
     ...spec.command && { command: spec.command },
     options,
@@ -299,9 +314,11 @@ async function start<D extends Defaults, C extends Choices<D>, R>(
 
   const { seedAll } = await import("./random.ts");
   seedAll(all.seed);
-  const run = new Run(scriptName(spec.url), options, all, device);
+  const run = new Run(scriptName(spec.url), options, all, device, config);
   try {
-    return await body(run);
+    const result = await body(run);
+    run.writeConfig();
+    return result;
   } finally {
     run.close();
   }
@@ -323,8 +340,8 @@ async function restartWithTurbo(options: StandardOptions, long: boolean): Promis
   return active ? "turbo" : reason ?? "";
 }
 
-/** Makes the output folder and writes config.json into it. */
-async function openFolder(out: string, config: Record<string, unknown>): Promise<void> {
+/** Makes the output folder and prepares its config.json; fails now if nothing can be written there. */
+async function openFolder(out: string, config: Record<string, unknown>): Promise<StagedFile> {
   try {
     await Deno.mkdir(out, { recursive: true });
   } catch (error) {
@@ -336,7 +353,7 @@ async function openFolder(out: string, config: Record<string, unknown>): Promise
     );
   }
   const text = JSON.stringify(config, (_, value) => value === undefined ? null : value, 2);
-  await writeFileAtomic(join(out, "config.json"), `${text}\n`);
+  return await stageFile(join(out, "config.json"), `${text}\n`);
 }
 
 /** The exit code of an error that says all in its message; undefined for other errors. */

@@ -83,6 +83,7 @@ export const main = program({
     dev: "nonnegative",
     random_state: "nonnegative integer",
     training_steps: "positive integer",
+    learning_rate: "nonnegative",
   },
 }, async (run) => {
   const { class_centers, samples, dev, random_state, training_steps, learning_rate } = run.options;

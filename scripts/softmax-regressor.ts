@@ -57,6 +57,11 @@ export async function readDigits(path: string): Promise<Digits> {
   }
   const pixels = table.numbers(...pixelColumns); // (N, P)
   const classes = table.integers("label"); // (N)
+  if (classes.length < 6) {
+    throw new InputError(
+      `Cannot learn from '${path}': want six images at least, as every sixth is for testing, got ${classes.length}`,
+    );
+  }
   const odd = classes.findIndex((label) => label < 0 || label > 9);
   if (odd >= 0) {
     throw new InputError(
@@ -115,7 +120,11 @@ export const main = program({
   defaults,
   seed: 10,
   choices: { log_softmax: ["function", "module"] },
-  check: { num_epochs: "positive integer", batch_size: "positive integer" },
+  check: {
+    num_epochs: "positive integer",
+    batch_size: "positive integer",
+    learning_rate: "nonnegative",
+  },
 }, async (run) => {
   const { num_epochs, batch_size, learning_rate, log_softmax } = run.options;
   const num_classes = 10;

@@ -98,10 +98,11 @@ export class Vocabulary {
   }
 
   /** Inputs (N, max_len) and targets (N, max_len), padded with 0. */
-  encode(sentences: Sentence[], max_len: number): { inputs: number[][]; targets: number[][] } {
+  encode(sentences: Sentence[], max_len: number, file = "") {
     const pad = (ids: number[]) => [...ids, ...Array(max_len - ids.length).fill(0)];
     for (const [i, { words, tags }] of sentences.entries()) {
-      const name = `sentence ${i + 1}, "${words.slice(0, 6).join(" ")} ..."`;
+      const of = file && ` of '${file}'`;
+      const name = `sentence ${i + 1}${of}, "${words.slice(0, 6).join(" ")} ..."`;
       if (words.length > max_len) {
         throw new UsageError(
           `Cannot encode ${name}: it has ${words.length} words, --max_len is ${max_len}`,
@@ -329,6 +330,7 @@ export const main = program({
     batch_size: "positive integer",
     max_len: "positive integer",
     steps: "positive integer",
+    learning_rate: "nonnegative",
     embd_pdrop: "probability",
     resid_pdrop: "probability",
     attn_pdrop: "probability",
@@ -337,7 +339,9 @@ export const main = program({
   const { batch_size, max_len, steps, learning_rate } = run.options;
   const sentences = run.options.train ? await readCoNLL(run.options.train) : course;
   const vocabulary = new Vocabulary(sentences, { unknown: run.options.train !== "" });
-  const { inputs, targets } = vocabulary.encode(sentences, max_len);
+  const { inputs, targets } = vocabulary.encode(sentences, max_len, run.options.train);
+  const test = run.options.test ? await readCoNLL(run.options.test) : sentences;
+  const encoded = vocabulary.encode(test, max_len, run.options.test || run.options.train);
   console.log(`input vocab size: ${vocabulary.words.length}`);
   console.log(`output vocab size: ${vocabulary.tags.length}`);
   const model = new EncoderTransformer(
@@ -393,8 +397,6 @@ export const main = program({
   console.log(["Target:", ...truths].join("\n"));
 
   // ---- measure on all sentences, padding left out
-  const test = run.options.test ? await readCoNLL(run.options.test) : sentences;
-  const encoded = vocabulary.encode(test, max_len);
   const tags: string[][] = [];
   for (let i = 0; i < test.length; i += 100) {
     for (const ids of await predict(encoded.inputs.slice(i, i + 100))) {
