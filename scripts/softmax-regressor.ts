@@ -57,17 +57,17 @@ export async function readDigits(path: string): Promise<Digits> {
   }
   const pixels = table.numbers(...pixelColumns); // (N, P)
   const classes = table.integers("label"); // (N)
-  if (classes.length < 6) {
-    throw new InputError(
-      `Cannot learn from '${path}': want six images at least, as every sixth is for testing, got ${classes.length}`,
-    );
-  }
   const odd = classes.findIndex((label) => label < 0 || label > 9);
   if (odd >= 0) {
     throw new InputError(
       `Cannot read '${path}': row ${odd + 1} has the label ${
         classes[odd]
       }, want a digit from 0 to 9`,
+    );
+  }
+  if (classes.length < 6) {
+    throw new InputError(
+      `Cannot learn from '${path}': want six images at least, as every sixth is for testing, got ${classes.length}`,
     );
   }
   const brightest = pixels.reduce((a, b) => Math.max(a, b), 0) || 1;

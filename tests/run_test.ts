@@ -104,6 +104,23 @@ Deno.test("wrong usage and an unwritable folder leave nothing behind", () =>
     assertEquals(read(out), "a file, no folder");
   }));
 
+Deno.test("a run that its input ends before it writes leaves an earlier run's files", () =>
+  inFolder(async (out) => {
+    const spec = { url: "file:///somewhere/reader.ts", defaults: { steps: 1 } };
+    const reader = program(spec, (run) => {
+      if (run.options.steps > 1) throw new InputError("Cannot read 'x': no such file");
+      run.log(1, { loss: 1 });
+    });
+    const flags = [`--out=${out}`, "--device=reference"];
+    const files = () =>
+      [...Deno.readDirSync(out)].map(({ name }) => [name, read(`${out}/${name}`)]);
+    await reader(flags);
+    const before = files();
+    assertEquals(before.length, 2);
+    await assertRejects(() => reader([...flags, "--steps=2"]), InputError, "no such file");
+    assertEquals(files(), before);
+  }));
+
 Deno.test("program() refuses defaults that every program has", () => {
   assertThrows(
     () => program({ url: "file:///x.ts", defaults: { seed: 1 } }, () => {}),

@@ -94,6 +94,7 @@ Deno.test("readDigits() names what is wrong in a file", async () => {
     "a,label\n1,1\n,1": 'line 3, column "a"',
     "a,label\n1,1,1": "line 2",
     "a\n1": 'no column "label"',
+    "a,label\n1,2": "want six images at least",
     "": "empty",
   };
   for (const [text, message] of Object.entries(cases)) {

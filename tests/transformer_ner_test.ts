@@ -178,7 +178,7 @@ Deno.test("the tagger names what is wrong with its input", async () => {
   await assertRejects(
     () => run(main, reference, `--train=${good}`, `--test=${unseen}`, "--steps=1"),
     InputError,
-    'sentence 1, "a ...": its tag Z is in no training sentence',
+    `sentence 1 of '${unseen}', "a ...": its tag Z is in no training sentence`,
   );
   await assertRejects(
     () => run(main, reference, `--train=${good}`, "--max_len=1"),
