@@ -4,8 +4,9 @@ import {
   assertRejects,
   assertStringIncludes,
   assertThrows,
+  fail,
 } from "@std/assert";
-import { Resvg } from "@resvg/resvg-wasm";
+import { initWasm, Resvg } from "@resvg/resvg-wasm";
 import { decode } from "fast-png";
 import {
   confusionMatrix,
@@ -134,8 +135,42 @@ Deno.test("a figure shows itself in a notebook", async () => {
   assertEquals(await display.call(figure), { "image/svg+xml": await figure.svg() });
 });
 
+/** The rasteriser, in this thread. */
+let started: Promise<unknown> | undefined;
+async function rasteriser() {
+  const wasm = new URL(import.meta.resolve("@resvg/resvg-wasm/index_bg.wasm"));
+  await (started ??= Deno.readFile(wasm).then(initWasm));
+}
+
+Deno.test("png() paints pictures as the rasteriser draws them", async () => {
+  await rasteriser();
+  const pixels = Float32Array.from({ length: 35 }, (_, i) => i % 11 / 10);
+  const images = [{ pixels }, { pixels: pixels.toReversed(), wrong: true }];
+  const figures = [
+    imageGrid({ images, width: 7, height: 5 }),
+    scatter({ points: [{ x: 1, y: 2 }], field: { probability: (x) => x - 0.5 } }),
+  ];
+  for (const figure of figures) {
+    // Of two words for sharp pixels the rasteriser knows the first alone.
+    const svg = (await figure.svg()).replaceAll(" image-rendering: pixelated;", "");
+    const image = new Resvg(svg, { fitTo: { mode: "zoom", value: 2 } }).render();
+    const expected = image.pixels; // a copy each time
+    const { data, channels, width, height } = decode(await figure.png());
+    assertEquals([width, height, channels], [image.width, image.height, 3]);
+    // It has no font here: the middle of the figure is compared, where there are no texts.
+    for (let y = height >> 2; y < height >> 1; y++) {
+      for (let x = width >> 2; x < width >> 1; x++) {
+        for (let c = 0; c < 3; c++) {
+          const ours = data[3 * (y * width + x) + c], its = expected[4 * (y * width + x) + c];
+          if (Math.abs(ours - its) > 2) fail(`${ours}, not ${its}, at ${x}, ${y}`);
+        }
+      }
+    }
+  }
+});
+
 Deno.test("Font.width() agrees with the rasteriser", async () => {
-  await lines({ series: { loss: [1] } }).png(); // starts the rasteriser
+  await rasteriser();
   const url = import.meta.resolve("dejavu-fonts-ttf/ttf/DejaVuSans.ttf");
   const bytes = await Deno.readFile(new URL(url));
   const font = new Font(bytes);

@@ -168,3 +168,12 @@ export function emptyNote(width: number, height: number) {
     encoding: { x: { value: width / 2 }, y: { value: height / 2 } },
   };
 }
+
+/** The frame of a plot, drawn on top of what is in it. */
+export function frame(width: number, height: number) {
+  return {
+    data: { values: [{}] },
+    mark: { type: "rect" as const, filled: false, stroke: "#bbb", strokeWidth: 1 },
+    encoding: { x: { value: 0 }, x2: { value: width }, y: { value: 0 }, y2: { value: height } },
+  };
+}

@@ -2,11 +2,15 @@
 
 import type { TopLevelSpec } from "vega-lite";
 import { writeFileAtomic } from "../files.ts";
-import { Font } from "./font.ts";
+import { Font, fontFiles } from "./font.ts";
+import { findPictures, putTogether, withoutPictures } from "./pictures.ts";
 import { encodePng } from "./png.ts";
+import { rasterise } from "./rasterise.ts";
 
 /** The name of the fonts below; a viewer that lacks DejaVu Sans takes Verdana, which is as wide. */
 const FONT = "DejaVu Sans, Verdana, sans-serif";
+/** Pixels of a PNG for each of the SVG's. */
+const ZOOM = 2;
 const TITLE_SIZE = 16, AXIS_SIZE = 13, LABEL_SIZE = 12;
 
 /** The looks that all figures share. */
@@ -75,31 +79,17 @@ export class Figure {
 
   /** The picture as PNG bytes, two pixels for each of the SVG's. */
   async png(): Promise<Uint8Array> {
-    const { Resvg, files } = await rasteriser();
-    // Vega asks for pixels with sharp edges in two ways; the rasteriser knows the first alone.
-    const svg = (await this.svg()).replaceAll(
-      "image-rendering: optimizeSpeed; image-rendering: pixelated;",
-      "image-rendering: optimizeSpeed;",
-    );
-    const resvg = new Resvg(svg, {
-      fitTo: { mode: "zoom", value: 2 },
-      font: {
-        fontBuffers: files, // without these every text would vanish silently
-        defaultFontFamily: "DejaVu Sans",
-        sansSerifFamily: "DejaVu Sans",
-      },
-    });
-    const image = resvg.render();
-    const { width, height, pixels } = image;
-    image.free();
-    resvg.free();
-    return await encodePng(pixels, width, height, 4); // the library's own encoder takes ten times as long
+    const svg = this.svg();
+    const rest = await rasterise(svg.then(withoutPictures), ZOOM);
+    const pixels = await putTogether(rest, findPictures(await svg), ZOOM);
+    return await encodePng(pixels, rest.width, rest.height, 3); // the rasteriser's own encoder takes ten times as long
   }
 
   /** Writes `path`.svg and `path`.png, each whole or not at all. */
   async save(path: string): Promise<void> {
-    await writeFileAtomic(`${path}.svg`, await this.svg());
-    await writeFileAtomic(`${path}.png`, await this.png());
+    const [svg, png] = await Promise.all([this.svg(), this.png()]);
+    await writeFileAtomic(`${path}.svg`, svg);
+    await writeFileAtomic(`${path}.png`, png);
   }
 
   /** Shows the picture as the result of a notebook's cell. */
@@ -110,29 +100,12 @@ export class Figure {
 
 // The libraries are imported at the first picture: a script that draws none does not pay for them.
 
-let loadedFonts: Promise<Fonts & { files: Uint8Array[] }> | undefined;
+let loadedFonts: Promise<Fonts> | undefined;
 function fonts() {
-  return loadedFonts ??= (async () => {
-    // Importing something of the package makes the run fetch it, so that the files beside it have an address.
-    await import("dejavu-fonts-ttf/package.json", { with: { type: "json" } });
-    const files = await Promise.all([
-      import.meta.resolve("dejavu-fonts-ttf/ttf/DejaVuSans.ttf"),
-      import.meta.resolve("dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf"),
-    ].map((file) => Deno.readFile(new URL(file))));
-    const [regular, bold] = files.map((bytes) => new Font(bytes));
-    return { regular, bold, files };
-  })();
-}
-
-let loadedResvg: Promise<typeof import("@resvg/resvg-wasm")> | undefined;
-async function rasteriser() {
-  loadedResvg ??= (async () => {
-    const module = await import("@resvg/resvg-wasm");
-    const wasm = import.meta.resolve("@resvg/resvg-wasm/index_bg.wasm");
-    await module.initWasm(await Deno.readFile(new URL(wasm)));
-    return module;
-  })();
-  return { Resvg: (await loadedResvg).Resvg, files: (await fonts()).files };
+  return loadedFonts ??= fontFiles().then(([regular, bold]) => ({
+    regular: new Font(regular),
+    bold: new Font(bold),
+  }));
 }
 
 /** Vega's measure of texts, which its types leave out. */

@@ -1,5 +1,15 @@
 /** How wide a text is in a TrueType font: what a browser's canvas would measure, for placing labels without one. */
 
+/** The font of all figures, regular and bold: DejaVu Sans. */
+export async function fontFiles(): Promise<Uint8Array[]> {
+  // Importing something of the package makes the run fetch it, so that the files beside it have an address.
+  await import("dejavu-fonts-ttf/package.json", { with: { type: "json" } });
+  return await Promise.all([
+    import.meta.resolve("dejavu-fonts-ttf/ttf/DejaVuSans.ttf"),
+    import.meta.resolve("dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf"),
+  ].map((file) => Deno.readFile(new URL(file))));
+}
+
 export class Font {
   #advances = new Map<number, number>(); // code point -> width in em
   #other: number; // a character that the font lacks

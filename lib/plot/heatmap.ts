@@ -1,6 +1,6 @@
 /** Heat maps: attention, positional encodings, weights, confusion matrices. */
 
-import { colorBar, type FigureOptions, heading, literal } from "./axes.ts";
+import { colorBar, type FigureOptions, frame, heading, literal } from "./axes.ts";
 import {
   DIVERGING,
   isDark,
@@ -292,11 +292,7 @@ async function draw(
       colorBar(colors.values, colors.scale, colors.label, Math.min(200, Math.max(100, height))),
     );
   }
-  layer.push({
-    data: { values: [{}] },
-    mark: { type: "rect", filled: false, stroke: "#bbb", strokeWidth: 1 },
-    encoding: { x: { value: 0 }, x2: { value: width }, y: { value: 0 }, y2: { value: height } },
-  });
+  layer.push(frame(width, height));
   const title = {
     text: options.title ?? "",
     fontSize: 13,

@@ -1,7 +1,7 @@
 /** Pixels -> PNG files (W3C, Portable Network Graphics, third edition), compressed by the runtime's own zlib. */
 
-/** Channels of a pixel -> the number that stands for them: grey, colour, colour and opacity. */
-const COLOR_TYPES = { 1: 0, 3: 2, 4: 6 } as const;
+/** Channels of a pixel -> the number that stands for them: grey or colour. */
+const COLOR_TYPES = { 1: 0, 3: 2 } as const;
 
 /** Pixels row by row, as many bytes each as it has channels -> a PNG file. */
 export async function encodePng(
@@ -40,4 +40,18 @@ export async function encodePng(
     at = end + 4;
   }
   return file;
+}
+
+/** A PNG file of `encodePng` -> its pixels. */
+export async function decodePng(file: Uint8Array<ArrayBuffer>) {
+  const { inflateSync } = await import("node:zlib");
+  const view = new DataView(file.buffer, file.byteOffset);
+  const width = view.getUint32(16), height = view.getUint32(20);
+  const rows = inflateSync(file.subarray(41, 41 + view.getUint32(33))); // of the chunk IDAT
+  const bytes = rows.length / height - 1;
+  const pixels = new Uint8Array(height * bytes);
+  for (let y = 0; y < height; y++) {
+    pixels.set(rows.subarray(y * (1 + bytes) + 1, (y + 1) * (1 + bytes)), y * bytes);
+  }
+  return { pixels, width, height, channels: bytes / width };
 }

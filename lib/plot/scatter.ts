@@ -5,6 +5,7 @@ import {
   emptyNote,
   extent,
   type FigureOptions,
+  frame,
   heading,
   position,
   shorten,
@@ -74,6 +75,8 @@ export function scatter(options: ScatterOptions): Figure {
       notes.push(`${points.length - shown.length} of ${points.length} points left out: not finite`);
     }
     const x = position("x", xs, options.xLabel), y = position("y", ys, options.yLabel);
+    // Axes and frame lie on top of the field, which would cover the grid.
+    if (field) [x, y].forEach(({ axis }) => Object.assign(axis, { zindex: 1, grid: false }));
     const layer: Layers = [];
 
     if (field) {
@@ -162,7 +165,14 @@ export function scatter(options: ScatterOptions): Figure {
       });
     }
     if (!shown.length) layer.push(emptyNote(width, height));
-    return { ...heading(options, notes, width, fonts), width, height, layer };
+    if (field) layer.push(frame(width, height));
+    return {
+      ...heading(options, notes, width, fonts),
+      width,
+      height,
+      layer,
+      ...field && { view: { stroke: null } },
+    };
   });
 }
 
