@@ -250,13 +250,16 @@ async function fieldImage(
   colors: string[],
 ) {
   const scale = fieldColors(colors).map(parseColor), missing = parseColor(MISSING);
+  const steps = 1024; // more than there are different colours
+  const table = Array.from({ length: steps + 1 }, (_, i) => mix(scale, i / steps));
   const columns = Math.ceil(width), rows = Math.ceil(height);
   const pixels = new Uint8Array(rows * columns * 3);
   for (let r = 0; r < rows; r++) {
     const y = ys[1] - (ys[1] - ys[0]) * (r + 0.5) / rows;
     for (let c = 0; c < columns; c++) {
       const p = probability(xs[0] + (xs[1] - xs[0]) * (c + 0.5) / columns, y);
-      pixels.set(Number.isNaN(p) ? missing : mix(scale, p), 3 * (r * columns + c));
+      const at = Math.round(steps * Math.min(1, Math.max(0, p)));
+      pixels.set(Number.isNaN(p) ? missing : table[at], 3 * (r * columns + c));
     }
   }
   return await pngAddress(pixels, columns, rows, 3);
