@@ -110,6 +110,11 @@ export function writeError(path: string, error: unknown): unknown {
   return new InputError(`Cannot write '${path}': ${(error as Error).message}`);
 }
 
+/** Whether there is such a file or folder. */
+export async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
 /**
  * Reads a file whole.
  *

@@ -1,4 +1,5 @@
 /** What a training loop needs to be stopped at any moment and to go on as if it had never stopped. */
+import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { loadCheckpoint, readSafetensorsHeader, saveCheckpoint } from "./checkpoint.ts";
 import { InputError } from "./errors.ts";
@@ -68,6 +69,27 @@ export async function readTrainingState(path: string): Promise<TrainingState> {
       `Cannot resume from '${path}': its trainer's state is no JSON: ${(error as Error).message}`,
     );
   }
+}
+
+/**
+ * The checkpoint in a folder that was written last: ckpt.safetensors, the best model's, or last.safetensors, that of
+ * where training was stopped.
+ *
+ * @throws {InputError} If there is none
+ */
+export async function newestCheckpoint(out: string): Promise<string> {
+  const files = ["ckpt.safetensors", "last.safetensors"].map((file) => join(out, file));
+  const times = await Promise.all(
+    files.map((path) => Deno.stat(path).then(({ mtime }) => Number(mtime), () => -1)),
+  );
+  if (Math.max(...times) < 0) {
+    throw new InputError(
+      `Cannot resume as there is no checkpoint '${
+        files[0]
+      }': start with --init_from=scratch, or name the folder of the run by --out`,
+    );
+  }
+  return files[times[1] > times[0] ? 1 : 0];
 }
 
 /**

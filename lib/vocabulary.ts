@@ -1,7 +1,7 @@
 /** The files of a byte-pair vocabulary, encoder.json and vocab.bpe: reading and checking them. */
 import { join } from "node:path";
 import { InputError } from "./errors.ts";
-import { readText } from "./files.ts";
+import { exists, readText } from "./files.ts";
 
 /** What the two files say. */
 export interface Vocabulary {
@@ -64,10 +64,6 @@ async function readGPT2(): Promise<Vocabulary> {
     );
   }
   return { encoder, merges, files };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }
 
 /** The object of encoder.json as a map. */

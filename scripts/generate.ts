@@ -9,10 +9,12 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { BPETokenizer } from "lib/bpe.ts";
-import { InputError, UsageError } from "lib/errors.ts";
+import { InputError } from "lib/errors.ts";
+import { exists } from "lib/files.ts";
 import { readCharacters } from "lib/gpt2.ts";
 import { hubModels, pretrainedFolder } from "lib/hub.ts";
 import { program } from "lib/run.ts";
+import { bpeTokenizer, characterTokenizer, type Tokenizer } from "lib/tokenizer.ts";
 import { trace } from "lib/trace.ts";
 import { GPT } from "scripts/gpt.ts";
 
@@ -28,41 +30,11 @@ export const defaults = {
   top_p: 1, // draw from the fewest tokens that have this probability together
 };
 
-/** Between a text and a model's ids. */
-interface Tokenizer {
-  encode(text: string): number[];
-  /** The bytes of some ids in UTF-8; a character may be spread over several ids. */
-  decodeBytes(ids: number[]): Uint8Array;
-  /** What a text begins with, for writing from nothing. */
-  start: number[];
-}
-
-/** A tokenizer whose ids are those of the characters in a list. */
-export function characterTokenizer(characters: string[]): Tokenizer {
-  const stoi = new Map(characters.map((character, i) => [character, i]));
-  const encode = (text: string) =>
-    Array.from(text, (character) => {
-      const id = stoi.get(character);
-      if (id === undefined) {
-        throw new UsageError(
-          `Cannot continue "${text}" as the model has never seen the character ${
-            JSON.stringify(character)
-          }: choose another --prompt`,
-        );
-      }
-      return id;
-    });
-  const decodeBytes = (ids: number[]) =>
-    new TextEncoder().encode(ids.map((id) => characters[id]).join(""));
-  return { encode, decodeBytes, start: [stoi.get("\n") ?? 0] };
-}
-
 /** The tokenizer of the model in a folder: its characters, its own byte-pair vocabulary, or GPT-2's. */
 async function loadTokenizer(folder: string, vocab_size: number): Promise<Tokenizer> {
   const characters = await readCharacters(folder);
   if (characters) return characterTokenizer(characters);
-  const has = (file: string) => Deno.stat(`${folder}/${file}`).then(() => true, () => false);
-  const isOwn = await has("encoder.json") || await has("vocab.json");
+  const isOwn = await exists(`${folder}/encoder.json`) || await exists(`${folder}/vocab.json`);
   const bpe = await BPETokenizer.load(isOwn ? folder : undefined);
   if (bpe.size !== vocab_size) {
     throw new InputError(
@@ -71,8 +43,7 @@ async function loadTokenizer(folder: string, vocab_size: number): Promise<Tokeni
       } ${bpe.size}; put characters.json or encoder.json and vocab.bpe into the folder`,
     );
   }
-  const start = [bpe.specialTokens.get("<|endoftext|>") ?? 0];
-  return { encode: (text) => bpe.encode(text), decodeBytes: (ids) => bpe.decodeBytes(ids), start };
+  return bpeTokenizer(bpe);
 }
 
 /** The folder of the model; if GPT-2 cannot be had, the error says what else there is. */

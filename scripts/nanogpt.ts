@@ -14,27 +14,24 @@
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { BPETokenizer } from "lib/bpe.ts";
-import {
-  datasetFolder,
-  readCharacterMeta,
-  readCharactersOf,
-  TokenFile,
-  writeDataset,
-} from "lib/data/tokens.ts";
-import { loadText } from "lib/datasets/texts.ts";
+import { Passages } from "lib/data/passages.ts";
+import { openDataset, prepareDataset } from "lib/data/prepare.ts";
+import { datasetFolder, readCharacterMeta, readCharactersOf, TokenFile } from "lib/data/tokens.ts";
 import { InputError, UsageError } from "lib/errors.ts";
-import { readText } from "lib/files.ts";
+import { exists, readText } from "lib/files.ts";
 import * as F from "lib/functional.ts";
 import { loadGPT2, readCharacters, readGPT2Config, saveGPT2 } from "lib/gpt2.ts";
 import { pretrainedFolder, readJSON } from "lib/hub.ts";
 import * as nn from "lib/nn.ts";
 import { AdamW, clipGradNorm } from "lib/optim.ts";
 import { lines } from "lib/plot.ts";
+import { presetFlags, toFlags } from "lib/preset.ts";
 import { progressBar } from "lib/progress.ts";
 import { torch } from "lib/random.ts";
 import {
   endStopped,
   listenForStop,
+  newestCheckpoint,
   readTrainingState,
   restoreModel,
   restoreTraining,
@@ -42,6 +39,7 @@ import {
 } from "lib/resume.ts";
 import { commands, program } from "lib/run.ts";
 import { causalMask, item, type Tensor } from "lib/tensor.ts";
+import { bpeTokenizer, characterTokenizer } from "lib/tokenizer.ts";
 import { trace } from "lib/trace.ts";
 import { type Cache, nextToken } from "scripts/gpt.ts";
 
@@ -130,14 +128,6 @@ export const presets: Record<string, Partial<typeof defaults>> = {
     learning_rate: 3e-5,
     decay_lr: false,
   },
-};
-
-/** The data sets that are made when they are first asked for. */
-const known: Record<string, { text: string; encoding: string }> = {
-  moby_dick_char: { text: "moby-dick", encoding: "characters" },
-  shakespeare_char: { text: "shakespeare", encoding: "characters" },
-  moby_dick: { text: "moby-dick", encoding: "bpe" },
-  shakespeare: { text: "shakespeare", encoding: "bpe" },
 };
 
 // ---- model
@@ -329,13 +319,11 @@ export class GPT extends nn.Module {
       { params: decay, weight_decay },
       { params: nodecay, weight_decay: 0 },
     ];
-    const described = groups.map(({ params }, i) => {
+    for (const [i, { params }] of groups.entries()) {
       const size = params.reduce((sum, p) => sum + p.size, 0).toLocaleString("en");
-      return `num ${
-        ["", "non-"][i]
-      }decayed parameter tensors: ${params.length}, with ${size} parameters`;
-    });
-    console.log(described.join("\n"));
+      const kind = ["decayed", "non-decayed"][i];
+      console.log(`num ${kind} parameter tensors: ${params.length}, with ${size} parameters`);
+    }
     return new AdamW(groups, { lr: learning_rate, betas });
   }
 
@@ -411,8 +399,6 @@ export interface Loaded {
   characters?: string[];
 }
 
-const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
-
 /** The weights of a run, `out/NAME` with ckpt.safetensors, or of a pretrained GPT-2: a name or a folder. */
 export async function loadModel(source: string, dropout = 0): Promise<Loaded> {
   const checkpoint = join(source, "ckpt.safetensors");
@@ -442,141 +428,24 @@ function modelArgs(state: Record<string, unknown>): GPTConfig {
   return { gelu: "none", dropout: 0, ...state.model_args as Omit<GPTConfig, "gelu" | "dropout"> };
 }
 
-// ---- data
-
-/** Random passages of a file of tokens. */
-export class Passages {
-  constructor(private tokens: TokenFile, private batch_size: number, private block_size: number) {
-    if (tokens.length <= block_size) {
-      throw new InputError(
-        `Cannot train on '${tokens.path}': it has ${tokens.length} tokens, a passage of block_size=${block_size} needs one more`,
-      );
-    }
-  }
-
-  /** Where the passages of a batch start: B numbers. */
-  draw(): number[] {
-    const last = this.tokens.length - this.block_size;
-    return Array.from(torch.randint64(this.batch_size, 0, last), Number);
-  }
-
-  /** x (B, T), and y (B, T) with the token after each of x; int32. */
-  batch(starts: number[]): [x: Tensor, y: Tensor] {
-    const [B, T] = [starts.length, this.block_size];
-    const [x, y] = [new Int32Array(B * T), new Int32Array(B * T)];
-    starts.forEach((start, b) => {
-      const window = this.tokens.read(start, T + 1);
-      x.set(window.subarray(0, T), b * T);
-      y.set(window.subarray(1), b * T);
-    });
-    return [tf.tensor2d(x, [B, T], "int32"), tf.tensor2d(y, [B, T], "int32")];
-  }
-}
-
-/** Writes a text as ids: characters in the order of their code points, or GPT-2's tokens. */
-async function prepareDataset(folder: string, text: string, encoding: string) {
-  const symbols = Array.from(await loadText(text)); // code points, as Python counts
-  const cut = Math.floor(symbols.length * 0.9);
-  const parts = [symbols.slice(0, cut), symbols.slice(cut)];
-  console.log(`length of dataset in characters: ${symbols.length.toLocaleString("en")}`);
-  let encode = (part: string[]): number[] => tokenizer!.encode(part.join(""));
-  let characters: string[] | undefined;
-  const tokenizer = encoding === "bpe" ? await BPETokenizer.load() : undefined;
-  if (!tokenizer) {
-    characters = [...new Set(symbols)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
-    console.log(`all the unique characters: ${characters.join("")}`);
-    console.log(`vocab size: ${characters.length.toLocaleString("en")}`);
-    if (characters.length > 2 ** 16) {
-      throw new InputError(
-        `Cannot prepare '${text}': ${characters.length} characters are too many for uint16`,
-      );
-    }
-    const ids = new Map(characters.map((character, i) => [character, i]));
-    encode = (part) => part.map((character) => ids.get(character)!);
-  }
-  const [train, val] = parts.map(encode);
-  await writeDataset(folder, { train, val, characters });
-  console.log(`train has ${train.length.toLocaleString("en")} tokens`);
-  console.log(`val has ${val.length.toLocaleString("en")} tokens`);
-}
-
-/** The folder of a data set; one of those that are known is made if it is missing. */
-async function openDataset(dataset: string): Promise<string> {
-  const folder = datasetFolder(dataset);
-  if (await exists(join(folder, "train.bin"))) return folder;
-  if (!Object.hasOwn(known, dataset)) {
-    throw new InputError(
-      `Cannot find the data set '${dataset}': there is no '${join(folder, "train.bin")}'; ` +
-        `make it by the command prepare or by nanoGPT's prepare.py, or use ${
-          Object.keys(known).join(", ")
-        }`,
-    );
-  }
-  const { text, encoding } = known[dataset];
-  await prepareDataset(folder, text, encoding);
-  return folder;
-}
-
 // ---- train
 
 type Options = Omit<typeof defaults, "gelu"> & { gelu: string };
 
-/** The flags of a preset, or of a file with lines such as `n_layer = 4 # blocks`, as nanoGPT's are. */
-export async function readPreset(config: string): Promise<string[]> {
-  if (Object.hasOwn(presets, config)) {
-    return Object.entries(presets[config]).map(([name, value]) => `--${name}=${value}`);
-  }
-  const names = Object.keys(presets).join(", ");
-  if (!/[./\\]/.test(config)) {
-    throw new UsageError(`There is no preset '${config}': want ${names}, or a file's path`);
-  }
-  // What nanoGPT's files say of PyTorch, of its processes and of what wandb shows is of no use here.
-  const foreign = /^(device|dtype|compile|backend|out_dir|wandb_\w+)$/;
-  return (await readText(config)).split("\n").flatMap((line, i) => {
-    const code = line.replace(/^((?:[^'"#]|'[^']*'|"[^"]*")*?)\s*#.*$/, "$1").trim();
-    if (code === "" || code.startsWith("import ")) return [];
-    const place = `Cannot read '${config}', line ${i + 1}:`;
-    const [, name, written] = /^(\w+)\s*=\s*(.+)$/.exec(code) ?? [];
-    if (name === undefined) throw new InputError(`${place} want 'name = value', got '${code}'`);
-    if (foreign.test(name)) return [];
-    if (!Object.hasOwn(defaults, name) || name === "config") {
-      throw new UsageError(`${place} there is no setting '${name}' (--help lists all)`);
-    }
-    const text = /^(['"])(.*)\1$/.exec(written)?.[2];
-    const factors = written.split("*").map(Number); // 5 * 8
-    const value = text ?? { True: true, False: false }[written] ??
-      factors.reduce((product, factor) => product * factor);
-    const wanted = typeof defaults[name as keyof typeof defaults];
-    if (typeof value !== wanted || Number.isNaN(value)) {
-      throw new UsageError(`${place} ${name} expects a ${wanted}, got ${written}`);
-    }
-    return [`--${name}=${value}`];
-  });
-}
-
-/** The checkpoint in a folder that was written last: the best model's, or that of where training was stopped. */
-async function newestCheckpoint(out: string): Promise<string> {
-  const files = ["ckpt.safetensors", "last.safetensors"].map((file) => join(out, file));
-  const times = await Promise.all(
-    files.map((path) => Deno.stat(path).then(({ mtime }) => Number(mtime), () => -1)),
-  );
-  if (Math.max(...times) < 0) {
-    throw new InputError(
-      `Cannot resume as there is no checkpoint '${
-        files[0]
-      }': start with --init_from=scratch, or name the folder of the run by --out`,
-    );
-  }
-  return files[times[1] > times[0] ? 1 : 0];
-}
+/** The flags of a preset, or of a file of settings. */
+export const readPreset = (config: string) => presetFlags(config, presets, defaults);
 
 /** The settings of the run that is resumed, so that only what is to change must be given. */
 async function resumedFlags(out: string): Promise<string[]> {
   const state = await readTrainingState(await newestCheckpoint(out));
   // The model's sizes are those of the weights that it began with, whatever the settings said.
-  return Object.entries({ ...state.config as object, ...state.model_args as object })
-    .filter(([name]) => Object.hasOwn(defaults, name) && !["config", "init_from"].includes(name))
-    .map(([name, value]) => `--${name}=${value}`);
+  const { config: _1, init_from: _2, ...kept } = {
+    ...state.config as object,
+    ...state.model_args as object,
+  } as Record<string, unknown>;
+  return toFlags(
+    Object.fromEntries(Object.entries(kept).filter(([name]) => Object.hasOwn(defaults, name))),
+  );
 }
 
 /** The learning rate of an iteration: up in a line, then down half a cosine to `min_lr`. */
@@ -631,6 +500,16 @@ function checkOptions(options: Options) {
   }
 }
 
+const sizeChecks = {
+  batch_size: "positive integer",
+  block_size: "positive integer",
+  n_layer: "positive integer",
+  n_head: "positive integer",
+  n_embd: "positive integer",
+  dropout: "probability",
+  peak_flops: "positive",
+} as const;
+
 /** The model to train: new, that of a checkpoint, or a trained one. */
 async function makeModel(options: Options, characters: string[] | undefined, resumed?: string) {
   const { init_from, n_layer, n_head, n_embd, block_size, bias, dropout, gelu } = options;
@@ -683,17 +562,12 @@ export const train = program({
   seed: 1337,
   choices: { gelu: ["auto", "none", "tanh"] },
   check: {
+    ...sizeChecks,
     eval_interval: "positive integer",
     log_interval: "positive integer",
     eval_iters: "positive integer",
     gradient_accumulation_steps: "positive integer",
-    batch_size: "positive integer",
-    block_size: "positive integer",
     total_batch_size: "nonnegative integer",
-    n_layer: "positive integer",
-    n_head: "positive integer",
-    n_embd: "positive integer",
-    dropout: "probability",
     learning_rate: "nonnegative",
     max_iters: "nonnegative integer",
     weight_decay: "nonnegative",
@@ -701,7 +575,6 @@ export const train = program({
     warmup_iters: "nonnegative integer",
     lr_decay_iters: "nonnegative integer",
     min_lr: "nonnegative",
-    peak_flops: "positive",
   },
   preset: async ({ config, init_from, out }) =>
     init_from !== "resume"
@@ -838,7 +711,6 @@ export const train = program({
             loss: value,
             lr,
             ...norm && { grad_norm: await item(norm) },
-            tokens_per_second: rate,
           });
         }
         if (at.iter_num % options.log_interval === 0) {
@@ -900,32 +772,6 @@ export const sampleDefaults = {
   use_cache: true, // keep keys and values, so that a step computes one token; the samples are the same
 };
 
-/** From a text to ids and back; ids that stand for nothing become U+FFFD. */
-async function codec(characters: string[] | undefined) {
-  const unknown = "\ufffd";
-  if (characters) {
-    const ids = new Map(characters.map((character, i) => [character, i]));
-    const encode = (text: string) =>
-      Array.from(text, (character) => {
-        const id = ids.get(character);
-        if (id !== undefined) return id;
-        throw new UsageError(
-          `Cannot begin with ${JSON.stringify(character)}: the model does not know this character`,
-        );
-      });
-    return { encode, decoder: () => (id: number) => characters[id] ?? unknown };
-  }
-  const tokenizer = await BPETokenizer.load();
-  return {
-    encode: (text: string) => tokenizer.encode(text, { special: true }),
-    decoder() { // a character may be spread over several tokens
-      const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-      return (id: number) =>
-        id < tokenizer.size ? utf8.decode(tokenizer.decodeBytes([id]), { stream: true }) : unknown;
-    },
-  };
-}
-
 export const sample = program({
   url: import.meta.url,
   command: "sample",
@@ -955,8 +801,10 @@ export const sample = program({
   console.log(`number of parameters: ${(model.getNumParams() / 1e6).toFixed(2)}M`);
   const prompt = start.startsWith("FILE:") ? await readText(start.slice(5)) : start;
   if (prompt === "") throw new UsageError("Cannot begin with nothing: give a --start");
-  const { encode, decoder } = await codec(characters);
-  const ids = encode(prompt);
+  const tokenizer = characters
+    ? characterTokenizer(characters)
+    : bpeTokenizer(await BPETokenizer.load(), { special: true });
+  const ids = tokenizer.encode(prompt);
   if (run.trace) {
     const x = tf.tensor2d([ids.slice(-model.config.block_size)], undefined, "int32");
     return console.log(trace(() => model.forward(x), model));
@@ -965,7 +813,7 @@ export const sample = program({
   const write = (text: string) => Deno.stdout.writeSync(bytes.encode(text)); // at once, not line by line
   const samples: number[][] = [];
   for (let k = 0; k < num_samples; k++) {
-    const decode = decoder();
+    const decode = tokenizer.decoder();
     const written = [...ids];
     write(prompt);
     for await (const id of model.generate(ids, max_new_tokens, sampling)) {
@@ -1023,16 +871,10 @@ export const bench = program({
   defaults: benchDefaults,
   seed: 1337,
   check: {
+    ...sizeChecks,
     vocab_size: "positive integer",
-    batch_size: "positive integer",
-    block_size: "positive integer",
-    n_layer: "positive integer",
-    n_head: "positive integer",
-    n_embd: "positive integer",
-    dropout: "probability",
     burn_in: "nonnegative integer",
     steps: "positive integer",
-    peak_flops: "positive",
   },
   long: () => true,
 }, async (run) => {

@@ -19,6 +19,7 @@ import { readTrainingState } from "lib/resume.ts";
 import { program } from "lib/run.ts";
 import { SafetensorsReader, toFloat32 } from "lib/safetensors.ts";
 import { type Tensor } from "lib/tensor.ts";
+import { bpeTokenizer, characterTokenizer } from "lib/tokenizer.ts";
 import { trace } from "lib/trace.ts";
 
 export const defaults = {
@@ -225,15 +226,15 @@ export const main = program({
 
   // ---- a text as ids, and back
   const V = params.wte.shape[0];
-  const tokenizer = characters ? undefined : await BPETokenizer.load();
-  const ids = tokenizer?.encode(prompt) ?? Array.from(prompt, (c) => characters!.indexOf(c));
-  const wrong = ids.findIndex((id) => id < 0 || id >= V);
-  if (ids.length === 0 || wrong >= 0) {
+  const tokenizer = characters
+    ? characterTokenizer(characters)
+    : bpeTokenizer(await BPETokenizer.load());
+  const ids = tokenizer.encode(prompt);
+  const unknown = ids.find((id) => id >= V);
+  if (ids.length === 0 || unknown !== undefined) {
     const why = ids.length === 0
       ? "it is empty"
-      : characters
-      ? `the model does not know the character ${JSON.stringify(Array.from(prompt)[wrong])}`
-      : `its token ${ids[wrong]} is not one of the model's ${V}`;
+      : `its token ${unknown} is not one of the model's ${V}`;
     throw new UsageError(`Cannot continue the prompt as ${why}: choose another --prompt`);
   }
   if (ids.length + n_tokens_to_generate >= hparams.n_ctx) {
@@ -245,13 +246,7 @@ export const main = program({
   if (run.trace) return console.log(trace(() => gpt2(ids, params, hparams)));
 
   // ---- with the cache, then without
-  const utf8 = new TextDecoder("utf-8", { ignoreBOM: true }); // a character may be spread over several tokens
-  const decode = (id: number) =>
-    characters
-      ? characters[id]
-      : id < tokenizer!.size
-      ? utf8.decode(tokenizer!.decodeBytes([id]), { stream: true })
-      : "\ufffd";
+  const decode = tokenizer.decoder();
   const write = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text));
   await generate(ids, params, hparams, 1); // so that the first use of each operation is not timed
   write(prompt);

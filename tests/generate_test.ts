@@ -4,7 +4,8 @@ import { trainBPE } from "lib/bpe.ts";
 import { startDevice } from "lib/device.ts";
 import { InputError, UsageError } from "lib/errors.ts";
 import { seedAll } from "lib/random.ts";
-import { characterTokenizer, main } from "scripts/generate.ts";
+import { characterTokenizer } from "lib/tokenizer.ts";
+import { main } from "scripts/generate.ts";
 import { GPT } from "scripts/gpt.ts";
 import { run, runProcess, temporaryFolder } from "./scripts.ts";
 

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
-import { readBytes, readError, writeError, writeFileAtomic } from "../files.ts";
+import { exists, readBytes, readError, writeError, writeFileAtomic } from "../files.ts";
 import { readPickle, writePickle } from "../pickle.ts";
 
 /** How many tokens are checked when a file is opened; those behind are checked when they are read. */
@@ -131,7 +131,7 @@ export async function writeDataset(
  */
 export async function readCharacterMeta(folder: string): Promise<string[] | undefined> {
   const path = join(folder, "meta.pkl");
-  if (!await Deno.stat(path).then(() => true, () => false)) return undefined;
+  if (!await exists(path)) return undefined;
   let meta;
   try {
     meta = readPickle(await readBytes(path));
