@@ -12,7 +12,7 @@
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "./errors.ts";
-import { readText, writeError, writeFileAtomic } from "./files.ts";
+import { exists, readText, writeError, writeFileAtomic } from "./files.ts";
 import { readJSON, WeightFiles } from "./hub.ts";
 import type { Parameter } from "./nn.ts";
 import { type SafetensorsEntry, writeSafetensors } from "./safetensors.ts";
@@ -216,7 +216,7 @@ export async function saveGPT2(
  */
 export async function readCharacters(folder: string): Promise<string[] | undefined> {
   const path = join(folder, "characters.json");
-  if (!await Deno.stat(path).then(() => true, () => false)) return undefined;
+  if (!await exists(path)) return undefined;
   const { vocab_size } = await readGPT2Config(folder);
   const text = await readText(path);
   let list: unknown;

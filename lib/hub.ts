@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { download } from "./data/download.ts";
 import { InputError } from "./errors.ts";
-import { readText } from "./files.ts";
+import { exists, readText } from "./files.ts";
 import { SafetensorsReader, toFloat32 } from "./safetensors.ts";
 
 /** The models that are fetched by their names. */
@@ -206,8 +206,4 @@ async function readIndex(folder: string): Promise<[string, string][]> {
     }
     return [name, file];
   });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

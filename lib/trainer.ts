@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { DataLoader, type Dataset, RandomSampler } from "./data.ts";
 import { InputError } from "./errors.ts";
+import { exists } from "./files.ts";
 import type { Module } from "./nn.ts";
 import { type AnyOptimizer, clipGradNorm, type LRScheduler } from "./optim.ts";
 import { progressBar } from "./progress.ts";
@@ -246,7 +247,7 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
   async #restore(): Promise<void> {
     const { run, schedule } = this.#options;
     const path = this.checkpoint;
-    if (!await Deno.stat(path).then(() => true, () => false)) {
+    if (!await exists(path)) {
       throw new InputError(
         `Cannot resume as there is no checkpoint '${path}': start without --resume, or name the folder of the run by --out`,
       );

@@ -439,13 +439,9 @@ export const readPreset = (config: string) => presetFlags(config, presets, defau
 async function resumedFlags(out: string): Promise<string[]> {
   const state = await readTrainingState(await newestCheckpoint(out));
   // The model's sizes are those of the weights that it began with, whatever the settings said.
-  const { config: _1, init_from: _2, ...kept } = {
-    ...state.config as object,
-    ...state.model_args as object,
-  } as Record<string, unknown>;
-  return toFlags(
-    Object.fromEntries(Object.entries(kept).filter(([name]) => Object.hasOwn(defaults, name))),
-  );
+  const settings = Object.entries({ ...state.config as object, ...state.model_args as object })
+    .filter(([name]) => Object.hasOwn(defaults, name) && !["config", "init_from"].includes(name));
+  return toFlags(Object.fromEntries(settings));
 }
 
 /** The learning rate of an iteration: up in a line, then down half a cosine to `min_lr`. */

@@ -13,6 +13,7 @@ import * as tf from "@tensorflow/tfjs";
 import { BPETokenizer } from "lib/bpe.ts";
 import { readCharactersOf } from "lib/data/tokens.ts";
 import { InputError, UsageError } from "lib/errors.ts";
+import { exists } from "lib/files.ts";
 import { gpt2Name, isConv1D, readCharacters, readGPT2Config } from "lib/gpt2.ts";
 import { pretrainedFolder, WeightFiles } from "lib/hub.ts";
 import { readTrainingState } from "lib/resume.ts";
@@ -190,7 +191,7 @@ export async function loadParams(source: string): Promise<Loaded> {
   };
 
   const checkpoint = join(source, "ckpt.safetensors");
-  if (await Deno.stat(checkpoint).then(() => true, () => false)) { // nanogpt's: weights are (out, in)
+  if (await exists(checkpoint)) { // nanogpt's: weights are (out, in)
     const state = await readTrainingState(checkpoint);
     const { n_head, block_size, gelu } = state.model_args as Record<string, number | string>;
     using reader = await SafetensorsReader.open(checkpoint);

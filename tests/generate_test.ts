@@ -1,10 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { trainBPE } from "lib/bpe.ts";
+import { BPETokenizer, trainBPE } from "lib/bpe.ts";
 import { startDevice } from "lib/device.ts";
 import { InputError, UsageError } from "lib/errors.ts";
 import { seedAll } from "lib/random.ts";
-import { characterTokenizer } from "lib/tokenizer.ts";
+import { bpeTokenizer, characterTokenizer } from "lib/tokenizer.ts";
 import { main } from "scripts/generate.ts";
 import { GPT } from "scripts/gpt.ts";
 import { run, runProcess, temporaryFolder } from "./scripts.ts";
@@ -86,6 +86,18 @@ Deno.test("generate.ts uses the byte-pair vocabulary beside a model", async () =
   assert(result.every((text) => text.startsWith("the hat")));
   const fromNothing = await generate(...flags);
   assert(fromNothing.every((text) => text.startsWith("<|endoftext|>")));
+});
+
+Deno.test("decoder() holds half a character back, and knows which ids stand for nothing", async () => {
+  const byPairs = bpeTokenizer(await BPETokenizer.load());
+  for (const tokenizer of [byPairs, characterTokenizer(characters)]) {
+    const decode = tokenizer.decoder();
+    assertEquals(tokenizer.encode("🤗 é").map(decode).join(""), "🤗 é");
+    assertEquals(decode(50300), "\ufffd");
+  }
+  const [first, ...rest] = byPairs.encode("🤗");
+  const decode = byPairs.decoder();
+  assertEquals([decode(first), rest.map(decode).join("")], ["", "🤗"]);
 });
 
 Deno.test("characterTokenizer() names a character that the model lacks", () => {
