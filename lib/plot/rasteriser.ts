@@ -35,7 +35,7 @@ parentPort!.on("message", (question: Question) =>
     (error) => send({ error: String(error) }),
   ));
 
-function send(answer: Answer, transferred?: ArrayBuffer[]) {
+function send(answer: Answer, transferred: ArrayBuffer[] = []) {
   parentPort!.postMessage(answer, transferred);
 }
 
