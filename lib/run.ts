@@ -156,8 +156,8 @@ export class Run<O> {
    * @param values What was measured, unrounded
    */
   log(step: number, values: Metrics): void {
-    this.#metrics ??= MetricsFile.create(this.path("metrics.jsonl"));
-    this.#metrics.write(step, values);
+    this.writeMetrics();
+    this.#metrics!.write(step, values);
   }
 
   /** Goes on with the metrics of a run that was stopped: keeps its lines of steps up to `keepUpTo`. */
@@ -173,6 +173,11 @@ export class Run<O> {
   writeConfig(): void {
     this.#config?.publish();
     this.#config = undefined;
+  }
+
+  /** Empties metrics.jsonl if the run logged nothing, so that no other run's lines stay; the frame does that. */
+  writeMetrics(): void {
+    this.#metrics ??= MetricsFile.create(this.path("metrics.jsonl"));
   }
 
   /** Closes metrics.jsonl; the frame does that at the end of the run. */
@@ -318,6 +323,7 @@ async function start<D extends Defaults, C extends Choices<D>, R>(
   try {
     const result = await body(run);
     run.writeConfig();
+    if (!all.trace) run.writeMetrics();
     return result;
   } finally {
     run.close();

@@ -255,3 +255,19 @@ Deno.test("main() as a process: help, one-line errors, exit codes, ctrl-C", asyn
 
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("a run that logs nothing leaves no metrics of an earlier one", async () => {
+  const out = await Deno.makeTempDir();
+  try {
+    const main = program({ url: import.meta.url, defaults: { steps: 1 } }, (run) => {
+      if (run.options.steps > 1) run.log(1, { loss: 2 });
+    });
+    const flags = ["--device=reference", `--out=${out}`];
+    await main([...flags, "--steps=2"]);
+    assertEquals(await Deno.readTextFile(`${out}/metrics.jsonl`), '{"step":1,"loss":2}\n');
+    await main(flags);
+    assertEquals(await Deno.readTextFile(`${out}/metrics.jsonl`), "");
+  } finally {
+    await Deno.remove(out, { recursive: true });
+  }
+});
