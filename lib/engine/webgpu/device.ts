@@ -58,6 +58,8 @@ async function start(fallback: boolean) {
     requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
     requiredLimits: Object.fromEntries(limits.map((name) => [name, adapter.limits[name]])),
   });
+  // Software drivers have been seen to crash where a process ended with the device still at work.
+  globalThis.addEventListener("unload", () => device.destroy());
   // Imported only now: the import alone makes an unstarted WebGPU tfjs's preferred backend.
   const { Backend } = await import("./backend.ts");
   await import("./kernels.ts");
