@@ -367,13 +367,9 @@ function showWork(tokenizer: BPETokenizer, text: string): void {
 /** Trains a vocabulary on a file, with a progress bar, and saves it. */
 async function train(file: string, vocabSize: number, out: string): Promise<void> {
   const text = await readText(file);
-  const { default: progress } = await import("cli-progress");
-  const bar = new progress.SingleBar(
-    { format: "merges {value}/{total} [{bar}] {percentage}%, {eta} s left", clearOnComplete: true },
-    progress.Presets.legacy,
-  );
-  bar.start(vocabSize - 256, 0);
-  const tokenizer = trainBPE(text, vocabSize, { onMerge: (done) => bar.update(done) });
+  const { progressBar } = await import("./progress.ts");
+  const bar = progressBar(vocabSize - 256);
+  const tokenizer = trainBPE(text, vocabSize, { onMerge: (done) => bar.update(done, "merges") });
   bar.stop();
   await tokenizer.save(out);
   if (tokenizer.size < vocabSize) {
