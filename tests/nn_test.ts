@@ -5,7 +5,7 @@ import * as nn from "lib/nn.ts";
 import { torch } from "lib/random.ts";
 import { causalMask, format, item, type Tensor, values } from "lib/tensor.ts";
 import { traceRows } from "lib/trace.ts";
-import { assertClose } from "./compare.ts";
+import { assertClose, readReference } from "./compare.ts";
 import { testOnDevices } from "./devices.ts";
 
 /** A small model with all that Module handles: own parameters, children, lists, a shared weight, a frozen table. */
@@ -112,6 +112,26 @@ testOnDevices("layers draw PyTorch's initial values in PyTorch's order", async (
   ], { absolute: 1e-4 });
   assertClose(await values(layer.bias!), [-0.3443, 0.4153, 0.6233], { absolute: 1e-4 });
 }, ["reference"]);
+
+testOnDevices("init.xavierUniform() draws PyTorch's recorded values", async () => {
+  const seeds = (await readReference("rng.json")).seeds;
+  let compared = 0;
+  for (const [seed, { torch: calls }] of Object.entries<{ torch: RecordedCall[] }>(seeds)) {
+    const recorded = calls.find(({ call }) => call === "nn.init.xavier_uniform_ on (6, 4)");
+    if (!recorded) continue;
+    torch.manualSeed(Number(seed));
+    const weight = nn.parameter(tf.zeros([6, 4]));
+    nn.init.xavierUniform(weight);
+    assertEquals([...await values(weight)], recorded.values[0].data.map(Math.fround));
+    compared++;
+  }
+  assertEquals(compared > 0, true);
+}, ["reference"]);
+
+interface RecordedCall {
+  call: string;
+  values: { data: number[] }[];
+}
 
 testOnDevices("apply() visits children before their parents", () => {
   const visited: string[] = [];
