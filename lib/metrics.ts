@@ -6,8 +6,9 @@ import { writeError, writeFileAtomic } from "./files.ts";
 export type Metrics = { readonly [name: string]: number | string | boolean | readonly number[] };
 
 /**
- * A file of metrics. Each line is written whole, and at once: after a kill at any moment the file
- * has all lines up to that moment and no half ones.
+ * A file of metrics. Each line is written at once: after a kill at any moment the file has all lines
+ * up to that moment. Only a kill in the middle of writing leaves a piece of a line, at the end of the
+ * file; `continue` drops it.
  */
 export class MetricsFile {
   #file: Deno.FsFile;
