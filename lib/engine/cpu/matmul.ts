@@ -24,35 +24,8 @@ const ACTIVATIONS = { linear: 0, relu: 1, sigmoid: 2 };
 const MAC_GRAIN = 200_000; // multiply-adds in about 10 microseconds
 const PACKED_BYTES = 16 * 2 ** 20; // the most of B that is packed at a time
 
-/**
- * Columns of a tile. 16 need 256-bit registers, which only turbo has; a
- * processor that computes them in two halves is faster with 8 even so. So turbo
- * tries both, shape by shape, until one has won most of the trials. The results
- * are the same to the last bit.
- */
-export let width = turboActive() ? 16 : 8;
-let trials = turboActive() ? 24 : 0; // that are left
-let lead = 0; // trials that 16 has won, less those that 8 has won
-const runs = new Map<string, { calls: number; ms: number }>(); // by shape
-
-const WARM_UP = 6; // calls of a shape that may run unoptimised code
-
-/** Times a product with one width, and the next one of that shape with the other. */
-function tryWidths(shape: string, product: () => void) {
-  const run = runs.get(shape) ?? { calls: 0, ms: 0 };
-  runs.set(shape, run);
-  width = run.calls % 2 === 0 ? 16 : 8;
-  const start = performance.now();
-  product();
-  const ms = performance.now() - start;
-  if (run.calls >= WARM_UP && width === 8) {
-    lead += run.ms < ms ? 1 : -1;
-    if (--trials === 0) runs.clear();
-  }
-  run.calls++;
-  run.ms = ms;
-  width = lead >= 0 ? 16 : 8;
-}
+/** Columns of a tile: 16 fill the 256-bit registers that only turbo has. The results are the same to the last bit. */
+export const width = turboActive() ? 16 : 8;
 
 /**
  * out = a b, for `batch` matrices a (m, k), b (k, n), out (m, n) of float32.
@@ -103,11 +76,6 @@ export function matmul(
     args[18] = rows;
     args[19] = rowItems;
     parallel("multiplyBatch", args, batch * rowItems, grain(batch * rowItems));
-  } else if (trials > 0) {
-    tryWidths(`${m} ${n} ${k} ${batch}`, () => {
-      args[17] = width;
-      multiplyLarge(args, m, n, k, batch);
-    });
   } else {
     multiplyLarge(args, m, n, k, batch);
   }
