@@ -177,6 +177,43 @@ function attentionWeights(
   return softmax(masked).mul(tf.cast(seen, "float32"));
 }
 
+// ---- sampling: of rows of scores or probabilities (..., V), without gradients
+
+/** The k largest scores of a row, and those that equal the smallest of them; the others become -Infinity. */
+export const topK = fused("topK", (scores: Tensor, k: number): Tensor => {
+  if (k >= scores.shape.at(-1)!) return scores;
+  const least = tf.topk(scores, k).values.min(-1, true); // (..., 1)
+  return tf.where(scores.less(least), tf.fill(scores.shape, -Infinity), scores);
+});
+
+/**
+ * The fewest most probable tokens of a row that have the probability `mass` together (Holtzman et al. 2020); the others
+ * become 0. Of equally probable ones the first are kept. What is kept is not scaled to the sum 1 again.
+ */
+export const topP = fused("topP", (probabilities: Tensor, mass: number): Tensor => {
+  const V = probabilities.shape.at(-1)!;
+  const p = probabilities.reshape([-1, V]); // (N, V)
+  const sorted = tf.topk(p, V); // from the most probable on
+  const before = tf.cumsum(sorted.values, 1, true); // what those before it have together
+  const rank = tf.topk(sorted.indices.neg(), V).indices; // of each token
+  const kept = tf.gather(before, rank as tf.Tensor2D, 1, 1).less(mass);
+  return tf.where(kept, p, tf.zerosLike(p)).reshape(probabilities.shape);
+});
+
+/**
+ * A token for each row, drawn in proportion to its probabilities, which need not have the sum 1: (..., V) -> int32 (...).
+ * The draws are those of PyTorch's `multinomial(p, 1)`: an exponential race, in which the largest p / q, with q from the
+ * exponential distribution, is at i with probability p[i] / sum(p). A row that is no distribution, as it has a number
+ * that is negative, infinite or NaN, or nothing but zeros, gets -1.
+ */
+export const multinomial = fused("multinomial", (p: Tensor): Tensor => {
+  const q = tf.tensor(torch.exponential(p.size), p.shape);
+  const sum = p.sum(-1); // (...), NaN if one is NaN
+  const valid = p.min(-1).greaterEqual(0).logicalAnd(sum.greater(0)).logicalAnd(sum.less(Infinity));
+  const first = p.div(q).argMax(-1);
+  return tf.where(valid, first, tf.fill(first.shape, -1, "int32"));
+});
+
 // ---- losses
 
 /** How a loss is put together from its elements. */

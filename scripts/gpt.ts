@@ -17,7 +17,7 @@ import * as nn from "lib/nn.ts";
 import { AdamW } from "lib/optim.ts";
 import { torch, TorchGenerator } from "lib/random.ts";
 import { program } from "lib/run.ts";
-import { causalMask, type Tensor } from "lib/tensor.ts";
+import { causalMask, type Tensor, values } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
 import { Trainer } from "lib/trainer.ts";
 
@@ -239,7 +239,7 @@ export class GPT extends nn.Module {
     options: GenerateOptions = {},
   ): Promise<number[][]> {
     const { use_cache = true, onToken, ...sampling } = options;
-    const { block_size, n_layer, vocab_size } = this.config;
+    const { block_size, n_layer } = this.config;
     const rows = await ids.array() as number[][];
     let T = ids.shape[1]!;
     if (T === 0) {
@@ -255,14 +255,11 @@ export class GPT extends nn.Module {
         if (!keep) cache = [];
         const x = this.hidden(tf.tensor2d(fresh, undefined, "int32"), keep ? cache : undefined);
         const last = x.slice([0, fresh[0].length - 1], [-1, 1]); // (B, 1, C)
-        return { scores: this.lm_head.forward(last), cache };
+        return { scores: this.lm_head.forward(last), cache }; // (B, 1, V)
       });
       tf.dispose(before);
-      const logits = await scores.data() as Float32Array; // (B V)
+      const next = await nextToken(scores, sampling); // B ids
       scores.dispose();
-      const next = rows.map((_, b) =>
-        nextToken(logits.subarray(b * vocab_size, (b + 1) * vocab_size), sampling)
-      );
       next.forEach((id, b) => rows[b].push(id));
       onToken?.(next);
     }
@@ -304,30 +301,25 @@ export interface GenerateOptions extends SamplingOptions {
   onToken?: (ids: number[]) => void; // is told the next token of each row, as soon as it is known
 }
 
-/** Chooses a token by its scores, logits (V). PyTorch draws the same one from the same state of its generator. */
-export function nextToken(logits: Float32Array, options: SamplingOptions = {}): number {
+/** Chooses a token for each row of scores, logits (..., V). PyTorch draws the same from the same state of its generator. */
+export async function nextToken(
+  logits: Tensor,
+  options: SamplingOptions = {},
+): Promise<number[]> {
   const { do_sample = false, temperature = 1, top_k = Infinity, top_p = 1 } = options;
   if (!(temperature > 0) || !(top_k >= 1) || !(top_p > 0 && top_p <= 1)) {
     throw new RangeError(
       `Cannot sample as temperature must be above 0, top_k 1 or more and top_p above 0 and at most 1: temperature=${temperature}, top_k=${top_k}, top_p=${top_p}`,
     );
   }
-  if (!do_sample) return logits.reduce((best, x, i) => x > logits[best] ? i : best, 0);
-  const scaled = logits.map((x) => x / Math.fround(temperature)); // in float32, as PyTorch does
-  const least = top_k < scaled.length ? scaled.toSorted().at(-top_k)! : -Infinity; // the k-th largest
-  const highest = scaled.reduce((a, b) => Math.max(a, b));
-  const weights = scaled.map((x) => x < least ? 0 : Math.exp(x - highest));
-  const sum = weights.reduce((a, b) => a + b);
-  const p = weights.map((w) => w / sum); // the softmax, (V)
-  if (top_p < 1) {
-    const order = Array.from(p.keys()).filter((i) => p[i] > 0).sort((i, j) => p[j] - p[i]);
-    let mass = 0;
-    for (const i of order) {
-      if (mass >= top_p) p[i] = 0;
-      else mass += p[i];
-    }
-  }
-  return torch.multinomial(p, 1)[0];
+  const ids = await values(() => {
+    if (!do_sample) return logits.argMax(-1);
+    const scores = F.topK(logits.div(temperature), top_k); // (..., V), all but the k largest at -Infinity
+    const p = F.softmax(scores);
+    return F.multinomial(top_p < 1 ? F.topP(p, top_p) : p); // (...)
+  });
+  if (ids.includes(-1)) throw new RangeError("Cannot draw a token as its scores are not numbers");
+  return [...ids];
 }
 
 // ---- data

@@ -361,10 +361,10 @@ export class GPT extends nn.Module {
         });
         tf.dispose(before);
         cache = after;
-        const logits = await scores.data() as Float32Array; // (V)
+        const [id] = await nextToken(scores, { do_sample: true, temperature, top_k });
         scores.dispose();
-        text.push(nextToken(logits, { do_sample: true, temperature, top_k }));
-        yield text.at(-1)!;
+        text.push(id);
+        yield id;
       }
     } finally {
       tf.dispose(cache);

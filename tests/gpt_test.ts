@@ -250,32 +250,26 @@ testOnDevices(
   ["cpu"],
 );
 
-Deno.test("nextToken() draws from the k best tokens, or from the fewest with probability p", () => {
+testOnDevices("nextToken() draws from the k best, or the fewest with probability p", async () => {
   const p = [0.05, 0.5, 0.15, 0.3];
-  const logits = Float32Array.from(p, Math.log);
-  const drawn = (options: Parameters<typeof nextToken>[1]) => {
-    const ids = Array.from(
-      { length: 400 },
-      () => nextToken(logits, { do_sample: true, ...options }),
-    );
+  const many = (n: number) => tf.tensor2d(Array(n).fill(p.map(Math.log)));
+  const drawn = async (options: Parameters<typeof nextToken>[1]) => {
+    const ids = await nextToken(many(400), { do_sample: true, ...options });
     return [...new Set(ids)].sort();
   };
   torch.manualSeed(0);
-  assertEquals(drawn({}), [0, 1, 2, 3]);
-  assertEquals(drawn({ top_k: 2 }), [1, 3]);
-  assertEquals(drawn({ top_k: 9 }), [0, 1, 2, 3]);
-  assertEquals(drawn({ top_p: 0.4 }), [1]);
-  assertEquals(drawn({ top_p: 0.7 }), [1, 3]);
-  assertEquals(drawn({ top_p: 0.81 }), [1, 2, 3]);
+  assertEquals(await drawn({}), [0, 1, 2, 3]);
+  assertEquals(await drawn({ top_k: 2 }), [1, 3]);
+  assertEquals(await drawn({ top_k: 9 }), [0, 1, 2, 3]);
+  assertEquals(await drawn({ top_p: 0.4 }), [1]);
+  assertEquals(await drawn({ top_p: 0.7 }), [1, 3]);
+  assertEquals(await drawn({ top_p: 0.81 }), [1, 2, 3]);
   // Of the two best, the first has 0.5 / 0.8 = 0.625.
-  assertEquals(drawn({ top_k: 2, top_p: 0.6 }), [1]);
-  assertEquals(drawn({ temperature: 0.01 }), [1]);
-  assertEquals(nextToken(logits), 1);
+  assertEquals(await drawn({ top_k: 2, top_p: 0.6 }), [1]);
+  assertEquals(await drawn({ temperature: 0.01 }), [1]);
+  assertEquals(await nextToken(many(2)), [1, 1]);
   const n = 4000;
-  const ids = Array.from(
-    { length: n },
-    () => nextToken(logits, { do_sample: true, temperature: 2 }),
-  );
+  const ids = await nextToken(many(n), { do_sample: true, temperature: 2 });
   const roots = p.map(Math.sqrt);
   const sum = roots.reduce((a, b) => a + b);
   const shares = p.map((_, i) => ids.filter((id) => id === i).length / n);

@@ -14,6 +14,7 @@ import { scaledDotProductAttention } from "./attention.ts";
 import { alloc, at, free, heap, output, parallel, tensor } from "./index.ts";
 import { matmul, type Matrices } from "./matmul.ts";
 import { computed, drawing, dropoutFactor, grainOf, operation, usable } from "./operation.ts";
+import { multinomial, topK, topP } from "./sampling.ts";
 import { adamUpdate, clipGradients, sgdUpdate } from "./update.ts";
 
 /** Registers the fused operations; the backend must be started. */
@@ -29,11 +30,14 @@ export function registerFusedKernels(): void {
     layerNorm,
     linear,
     logSoftmax,
+    multinomial,
     nllLoss,
     rmsNorm,
     scaledDotProductAttention,
     sgdUpdate,
     softmax,
+    topK,
+    topP,
   });
 }
 

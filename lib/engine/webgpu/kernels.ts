@@ -9,6 +9,7 @@ import { crossEntropy } from "./loss.ts";
 import { layerNorm, rmsNorm } from "./norm.ts";
 import { adamUpdate, clipGradients, sgdUpdate } from "./optim.ts";
 import { repairKernels } from "./repairs.ts";
+import { multinomial, topK, topP } from "./sampling.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
 
 registerKernels("webgpu", {
@@ -21,10 +22,13 @@ registerKernels("webgpu", {
   layerNorm,
   linear,
   logSoftmax,
+  multinomial,
   relu,
   rmsNorm,
   scaledDotProductAttention,
   sgdUpdate,
   softmax,
+  topK,
+  topP,
 });
 repairKernels();

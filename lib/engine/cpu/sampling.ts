@@ -1,0 +1,83 @@
+/** Choosing from rows of scores or probabilities, without sorting pairs of number and index as the formulas do. */
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as F from "../../functional.ts";
+import { torch } from "../../random.ts";
+import { at, heap, output, tensor } from "./index.ts";
+import { computed, usable } from "./operation.ts";
+
+/** See lib/functional.ts. */
+export function topK(scores: Tensor, k: number): Tensor {
+  const V = scores.shape.at(-1)!;
+  if (k >= V || !usable(scores) || !(k >= 1)) return F.topK.reference(scores, k);
+  return rowByRow(scores, (x, y) => {
+    const least = select(x.slice(), V - k);
+    for (let i = 0; i < V; i++) y[i] = x[i] < least ? -Infinity : x[i];
+  });
+}
+
+/** See lib/functional.ts. */
+export function topP(probabilities: Tensor, mass: number): Tensor {
+  if (!usable(probabilities)) return F.topP.reference(probabilities, mass);
+  return rowByRow(probabilities, (p, y) => {
+    const sorted = p.slice().sort();
+    let before = 0, least = Infinity, equal = 0; // how many of those that equal the least are kept
+    for (let i = p.length - 1; i >= 0 && before < mass; i--) {
+      equal = sorted[i] === least ? equal + 1 : 1;
+      before += least = sorted[i];
+    }
+    for (let i = 0; i < p.length; i++) {
+      y[i] = p[i] > least || (p[i] === least && equal-- > 0) ? p[i] : 0;
+    }
+  });
+}
+
+/** See lib/functional.ts. */
+export function multinomial(p: Tensor): Tensor {
+  if (!usable(p)) return F.multinomial.reference(p);
+  const V = p.shape.at(-1)!;
+  const rows = p.size / V;
+  const race = torch.exponential(p.size);
+  const { info, pointer } = output(p.shape.slice(0, -1), "int32");
+  const { f32, i32 } = heap();
+  for (let row = 0, first = at(p) / 4; row < rows; row++, first += V) {
+    let best = -1, highest = 0, valid = true;
+    for (let i = 0; i < V; i++) {
+      const weight = f32[first + i];
+      valid &&= weight >= 0 && weight < Infinity;
+      const score = Math.fround(weight / race[row * V + i]);
+      if (score > highest) [best, highest] = [i, score];
+    }
+    i32[pointer / 4 + row] = valid ? best : -1;
+  }
+  return tensor(info);
+}
+
+/** The number that would stand at `place` if x were sorted; x is partly sorted (Hoare 1961, "Find"). */
+function select(x: Float32Array, place: number): number {
+  for (let low = 0, high = x.length - 1; low < high;) {
+    const pivot = x[(low + high) >> 1];
+    let i = low, j = high;
+    while (i <= j) {
+      while (x[i] < pivot) i++;
+      while (x[j] > pivot) j--;
+      if (i > j) break;
+      [x[i], x[j]] = [x[j], x[i]];
+      i++;
+      j--;
+    }
+    if (place <= j) high = j;
+    else if (place >= i) low = i;
+    else break;
+  }
+  return x[place];
+}
+
+/** A tensor of x's shape, whose rows `f` computes from those of x. */
+function rowByRow(x: Tensor, f: (x: Float32Array, y: Float32Array) => void): Tensor {
+  const V = x.shape.at(-1)!;
+  return computed(x.shape, (pointer) => {
+    const row = (pointer: number, i: number) =>
+      heap().f32.subarray(pointer / 4 + i * V, pointer / 4 + (i + 1) * V);
+    for (let i = 0; i < x.size / V; i++) f(row(at(x), i), row(pointer, i));
+  });
+}
