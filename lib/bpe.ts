@@ -422,7 +422,7 @@ if (import.meta.main) {
     await main(Deno.args);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    console.error(error.message);
+    console.error(`error: ${error.message}`);
     process.exit(error.exitCode);
   }
 }

@@ -75,6 +75,7 @@ const RANGES = {
   "positive": (x: number) => x > 0,
   "nonnegative": (x: number) => x >= 0,
   "probability": (x: number) => x >= 0 && x <= 1,
+  "below 1": (x: number) => x >= 0 && x < 1,
 };
 
 const EXPECTED: Record<keyof typeof RANGES, string> = {
@@ -83,6 +84,7 @@ const EXPECTED: Record<keyof typeof RANGES, string> = {
   "positive": "a number above 0",
   "nonnegative": "a number from 0 on",
   "probability": "a number from 0 to 1",
+  "below 1": "a number from 0 to below 1",
 };
 
 /** The kinds of flags: what help calls the value, and what an error says is expected. */

@@ -161,6 +161,10 @@ function badLine(bytes: Uint8Array, decoder: TextDecoder): number {
 /** An error of the file system as one line that says what is wrong. */
 export function readError(path: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const reason = error instanceof Deno.errors.NotFound ? "no such file" : error.message;
+  const reason = error instanceof Deno.errors.NotFound
+    ? "no such file"
+    : error instanceof Deno.errors.IsADirectory
+    ? "it is a folder"
+    : error.message;
   return new InputError(`Cannot read '${path}': ${reason}`);
 }

@@ -321,6 +321,11 @@ export class Adam extends Optimizer<AdamSettings> {
     settings: Partial<AdamSettings> = {},
   ) {
     super(params, { ...adamDefaults, ...settings });
+    for (const { betas } of this.groups) {
+      if (!betas.every((beta) => beta >= 0 && beta < 1)) {
+        throw new RangeError(`Cannot optimise with betas=${betas}: they must be from 0 to below 1`);
+      }
+    }
   }
 
   protected override slots(): string[] {

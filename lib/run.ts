@@ -104,6 +104,7 @@ export class Run<O> {
   readonly #standard: StandardOptions;
   #config: StagedFile | undefined; // until it is in its place
   #metrics: MetricsFile | undefined;
+  #wrote = false;
 
   constructor(
     /** The script's name, without folder and ending. */
@@ -134,8 +135,18 @@ export class Run<O> {
     return this.#standard.trace;
   }
 
-  /** The path of a file in the output folder. */
+  /** The path of a file in the output folder, for the body to write it. */
   path(file: string): string {
+    this.#wrote = true;
+    return this.#pathOf(file);
+  }
+
+  /** Whether the body asked for the path of a file of its own. */
+  get wrote(): boolean {
+    return this.#wrote;
+  }
+
+  #pathOf(file: string): string {
     this.writeConfig();
     return join(this.out, file);
   }
@@ -163,7 +174,7 @@ export class Run<O> {
   /** Goes on with the metrics of a run that was stopped: keeps its lines of steps up to `keepUpTo`. */
   async openMetrics({ keepUpTo }: { keepUpTo: number }): Promise<void> {
     this.#metrics?.close();
-    this.#metrics = await MetricsFile.continue(this.path("metrics.jsonl"), keepUpTo);
+    this.#metrics = await MetricsFile.continue(this.#pathOf("metrics.jsonl"), keepUpTo);
   }
 
   /**
@@ -177,7 +188,7 @@ export class Run<O> {
 
   /** Empties metrics.jsonl if the run logged nothing, so that no other run's lines stay; the frame does that. */
   writeMetrics(): void {
-    this.#metrics ??= MetricsFile.create(this.path("metrics.jsonl"));
+    this.#metrics ??= MetricsFile.create(this.#pathOf("metrics.jsonl"));
   }
 
   /** Closes metrics.jsonl; the frame does that at the end of the run. */
@@ -261,8 +272,11 @@ async function orEndWithOneLine<R>(run: () => Promise<R>): Promise<R> {
     return await run();
   } catch (error) {
     const exitCode = exitCodeOf(error);
+    const message = isOutOfMemory(error)
+      ? `There is not enough memory (${error.message}): choose smaller numbers`
+      : (error as Error).message;
     if (exitCode === undefined) throw error; // a mistake in the program needs its stack trace
-    console.error(`error: ${(error as Error).message}`);
+    console.error(`error: ${message}`);
     Deno.exit(exitCode);
   }
 }
@@ -324,6 +338,7 @@ async function start<D extends Defaults, C extends Choices<D>, R>(
     const result = await body(run);
     run.writeConfig();
     if (!all.trace) run.writeMetrics();
+    if (isProcess && run.wrote) console.log(`Files: ${run.out}`);
     return result;
   } finally {
     run.close();
@@ -367,7 +382,13 @@ function exitCodeOf(error: unknown): number | undefined {
   if (error instanceof InputError) return error.exitCode;
   const isSystem = error instanceof Deno.errors.NotCapable ||
     (error instanceof Error && /\(os error \d+\)/.test(error.message));
-  return isSystem ? 1 : undefined;
+  return isSystem || isOutOfMemory(error) ? 1 : undefined;
+}
+
+/** What V8 says where an array would be too large, such as that of --samples=1e12. */
+function isOutOfMemory(error: unknown): error is RangeError {
+  return error instanceof RangeError &&
+    /^(Array buffer allocation failed|Invalid (typed )?array length)/.test(error.message);
 }
 
 function helpText<D extends Defaults, C extends Choices<D>>(

@@ -73,6 +73,7 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
     on_held_out: [],
     on_train_end: [],
   };
+  #batch?: Batch;
   #loss?: Tensor;
   #finished = false;
 
@@ -123,7 +124,7 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
       while (this.iter_num < max_iters && !this.#finished && !stop.signal) {
         const start = performance.now();
         const tokens = await this.#update(batches, bar.log);
-        await this.#trigger("on_batch_end");
+        await this.#trigger("on_batch_end").catch(this.#blameModel);
         this.iter_num++;
         await this.#measureHeldOut(bar.log);
         if (this.iter_num % checkpoint_every === 0) {
@@ -165,7 +166,7 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
     this.#loss?.dispose();
     this.#loss = undefined;
     for (let i = 0; i < n; i++) {
-      const batch = batches.next().value!;
+      const batch = this.#batch = batches.next().value!;
       tokens += batch[0].size;
       const share = () => n === 1 ? lossOf(...batch) : tf.div(lossOf(...batch), n);
       const loss = optimizer.backward(share);
@@ -173,7 +174,7 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
       this.#loss = before ? tf.add(before, loss) : loss.clone();
       before?.dispose();
       // Reading waits for a GPU, so there the loss is looked at only when it is shown anyway.
-      if (logs || prints || run.device.name !== "webgpu") await this.#checkFinite(batch);
+      if (logs || prints || run.device.name !== "webgpu") await this.#checkFinite();
     }
     const norm = grad_norm_clip ? clipGradNorm(optimizer, grad_norm_clip) : undefined;
     if (logs) {
@@ -199,14 +200,27 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
     return tokens;
   }
 
-  async #checkFinite(batch: Batch): Promise<void> {
-    if (Number.isFinite(await this.loss())) return;
+  async #checkFinite(): Promise<void> {
+    const loss = await this.loss();
+    if (Number.isFinite(loss)) return;
+    throw this.#notFinite(`The loss is ${loss}`, await this.#badPlace() ?? "the loss itself");
+  }
+
+  /** For a callback that fails: the error is the model's if that has gone wrong, as when a sample is drawn from NaN. */
+  #blameModel = async (error: unknown): Promise<never> => {
+    const place = await this.#badPlace();
+    throw place ? this.#notFinite("The model's numbers are no longer finite", place) : error;
+  };
+
+  async #badPlace(): Promise<string | undefined> {
     const { model, loss } = this.#options;
-    const place = await firstBadValue(model, () => loss(...batch));
-    throw new InputError(
-      `The loss is ${await this.loss()} at step ${this.iter_num + 1}, first in ${
-        place ?? "the loss itself"
-      }: try a smaller --learning_rate; the last checkpoint is untouched`,
+    return await firstBadValue(model, () => loss(...this.#batch!));
+  }
+
+  #notFinite(what: string, place: string): InputError {
+    return new InputError(
+      `${what} at step ${this.iter_num + 1}, first in ${place}: ` +
+        "try a smaller --learning_rate; the last checkpoint is untouched",
     );
   }
 

@@ -346,6 +346,8 @@ export const main = program({
     values: places.map((query) => places.map((key) => head[query][key])),
     rows: tokens,
     columns: tokens,
+    xLabel: "keys",
+    yLabel: "queries",
   }));
   if (!run.options.all_heads) maps.splice(1);
   const most = Math.max(...maps.flatMap(({ values }) => values.flat()));

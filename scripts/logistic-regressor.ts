@@ -81,7 +81,10 @@ export const main = program({
         : "two points of two coordinates, such as 2,3;4,3",
     samples: (n) => Number.isInteger(n) && n >= 2 ? undefined : "a whole number of 2 or more",
     dev: "nonnegative",
-    random_state: "nonnegative integer",
+    random_state: (n) =>
+      Number.isInteger(n) && n >= 0 && n < 2 ** 32
+        ? undefined
+        : "a whole number from 0 to 2 ** 32 - 1",
     training_steps: "positive integer",
     learning_rate: "nonnegative",
   },
@@ -108,7 +111,7 @@ export const main = program({
   let loss = NaN;
   for (let step = 1; step <= training_steps; step++) {
     const printed = (step - 1) % Math.ceil(training_steps / 10) === 0;
-    if (printed || run.logs(step, training_steps / 10) || step === training_steps) {
+    if (printed || run.logs(step, Infinity) || step === training_steps) { // Infinity: only with --log_every
       loss = await item(() => binaryCrossEntropy(y, forward(X, weights, bias)));
       run.log(step, { loss });
       if (printed) console.log(`Epoch [${step}/${training_steps}], Loss: ${loss.toFixed(4)}`);

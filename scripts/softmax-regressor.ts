@@ -147,6 +147,7 @@ export const main = program({
 
   // ---- train
   const losses: number[] = [];
+  const printedAt: number[] = []; // steps
   const steps = trainLoader.length;
   const interval = Math.min(100, steps);
   for (let epoch = 0; epoch < num_epochs; epoch++) {
@@ -157,6 +158,7 @@ export const main = program({
       if (run.logs(step, interval)) run.log(step, { loss: await item(loss) });
       if (i % interval !== 0) continue;
       losses.push(await item(loss));
+      printedAt.push(step);
       console.log(
         `Epoch [${epoch + 1}/${num_epochs}], Step [${i}/${steps}], Loss: ${
           losses.at(-1)!.toFixed(4)
@@ -166,9 +168,9 @@ export const main = program({
   }
   const curve = lines({
     title: "Loss during training",
-    xLabel: `steps x ${interval}`,
+    xLabel: "step",
     yLabel: "cross-entropy",
-    series: { "training loss": { x: losses.map((_, i) => i + 1), y: losses } },
+    series: { "training loss": { x: printedAt, y: losses } },
   });
   await curve.save(run.path("loss"));
 
@@ -176,8 +178,8 @@ export const main = program({
   model.eval();
   let correct = 0;
   for (const [images, labels] of testLoader) {
-    correct += await item(() => model.forward(flatten(images)).argMax(1).equal(labels).sum() // (B) -> a scalar
-    );
+    const hits = () => model.forward(flatten(images)).argMax(1).equal(labels).sum(); // (B) -> a scalar
+    correct += await item(hits);
   }
   const accuracy = 100 * correct / testDataset.length;
   console.log(

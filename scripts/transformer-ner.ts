@@ -102,7 +102,8 @@ export class Vocabulary {
     const pad = (ids: number[]) => [...ids, ...Array(max_len - ids.length).fill(0)];
     for (const [i, { words, tags }] of sentences.entries()) {
       const of = file && ` of '${file}'`;
-      const name = `sentence ${i + 1}${of}, "${words.slice(0, 6).join(" ")} ..."`;
+      const start = words.slice(0, 6).join(" ") + (words.length > 6 ? " ..." : "");
+      const name = `sentence ${i + 1}${of}, "${start}"`;
       if (words.length > max_len) {
         throw new UsageError(
           `Cannot encode ${name}: it has ${words.length} words, --max_len is ${max_len}`,

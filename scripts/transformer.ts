@@ -343,7 +343,7 @@ async function drawPositions(d_model: number, matrix: string, curves: string) {
   const axes = { title: "Positional encodings", xLabel: "token position" };
   await heatmap({ ...axes, yLabel: "embedding dimension", values: table }).save(matrix);
   const dims = table.slice(0, 4).map((row, i) => [`dim = ${i}`, row.slice(0, 32)]);
-  await lines({ ...axes, series: Object.fromEntries(dims) }).save(curves);
+  await lines({ ...axes, yLabel: "value", series: Object.fromEntries(dims) }).save(curves);
 }
 
 export const main = program({
@@ -423,11 +423,14 @@ export const main = program({
     console.log(title);
     const rows = i === 0 ? sourceWords : targetWords, columns = i === 1 ? targetWords : sourceWords;
     const [heads] = await attns[i].array() as number[][][][]; // (H, Tq, Tk)
-    const maps = heads.map((values, h) => ({ title: `Head ${h + 1}`, values, rows, columns }));
+    const axes = { rows, columns, xLabel: "keys", yLabel: "queries" };
+    const maps = heads.map((values, h) => ({ title: `Head ${h + 1}`, values, ...axes }));
     if (!run.options.all_heads) maps.splice(1);
     await heatmapGrid({ title, maps, domain: [0, 1] }).save(run.path(name));
   }
-  if (file) await lines({ xLabel: "epoch", series: { loss: costs } }).save(run.path("loss"));
+  const curve = { x: costs.map((_, i) => i + 1), y: costs };
+  const loss = { title: "Loss", xLabel: "epoch", yLabel: "cross-entropy", series: { loss: curve } };
+  if (file) await lines(loss).save(run.path("loss"));
 
   // ---- decode up to E, and compare
   const result = await evaluate(model, tested, beam_size);

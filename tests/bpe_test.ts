@@ -97,6 +97,18 @@ Deno.test("encode() takes <|endoftext|> as text unless special tokens are asked 
   }
 });
 
+Deno.test("encode() takes the longer of two special tokens that begin alike", () => {
+  const { encoder, ranks } = gpt2;
+  const special = ["<|end|>", "<|end|><|end|>"];
+  const more = new Map([
+    ...encoder,
+    ...special.map((token, i) => [token, encoder.size + i] as const),
+  ]);
+  const tokenizer = new BPETokenizer(more, [...ranks.keys()]);
+  const ids = tokenizer.encode("a<|end|><|end|>", { special: true });
+  assertEquals(ids, [64, encoder.size + 1]);
+});
+
 Deno.test("encode() counts a lone surrogate as U+FFFD", () => {
   for (const text of ["\ud800", "a\udfffb", "\udc00\ud83e", "🤗\ud83e"]) {
     assertEquals(gpt2.decode(gpt2.encode(text)), text.toWellFormed());

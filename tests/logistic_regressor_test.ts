@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { UsageError } from "lib/errors.ts";
+import { decode } from "fast-png";
 import { item, values } from "lib/tensor.ts";
 import {
   autogradients,
@@ -96,12 +97,42 @@ testOnDevices("a run writes what it promises, twice the same", async () => {
   const [one, two] = [await run(main, ...flags), await run(main, ...flags)];
   const read = (out: string, name: string) => Deno.readTextFile(`${out}/${name}`);
   assertEquals(await read(one.out, "metrics.jsonl"), await read(two.out, "metrics.jsonl"));
+  const steps = one.metrics.map(({ step }) => step);
+  assertEquals(steps, [1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 30]); // those printed, and the last
   const config = JSON.parse(await read(one.out, "config.json"));
   assertEquals([config.seed, config.options.training_steps], [7, 30]);
   assertMatch(await read(one.out, "boundary.svg"), /decision boundary/);
   assertMatch(one.printed[0], /^Device: cpu/);
   assertMatch(one.printed[1], /^Epoch \[1\/30\], Loss: \d\.\d{4}$/);
   assertMatch(one.printed.at(-1)!, /^Accuracy: \d+\.\d\d%$/);
+}, ["cpu"]);
+
+testOnDevices("the accuracy counts the test points on their side of the boundary", async () => {
+  for (const seed of [1, 2, 3]) {
+    const flags = ["--training_steps=40", "--dev=4", "--samples=301", `--seed=${seed}`];
+    const { weights: [w1, w2], bias, accuracy } = (await run(main, "--device=cpu", ...flags))
+      .result!;
+    const { X, y } = makeBlobs(301, [[2, 3], [4, 3]], 4, 4);
+    const hits = X.map(([x1, x2], i) => Number(w1 * x1 + w2 * x2 + bias > 0) === y[i]);
+    const tests = hits.filter((_, i) => i % 3 === 0);
+    assertClose([accuracy], [100 * tests.filter(Boolean).length / tests.length]);
+  }
+}, ["cpu"]);
+
+testOnDevices("the picture has each class's colour on its side of the boundary", async () => {
+  const { out } = await run(main, "--device=cpu", "--class_centers=3,0;3,9", "--dev=1");
+  const { width, height, data, channels } = decode(await Deno.readFile(`${out}/boundary.png`));
+  /** Red minus blue, the mean over a row of pixels within the axes. */
+  const warmth = (row: number) => {
+    let sum = 0;
+    for (let x = Math.floor(0.2 * width); x < 0.7 * width; x++) {
+      const at = (Math.floor(row * height) * width + x) * channels;
+      sum += data[at] - data[at + 2];
+    }
+    return sum / width;
+  };
+  const [top, bottom] = [warmth(0.15), warmth(0.85)]; // class 1 lies above, and is orange
+  assertEquals([top > 10, bottom < -10], [true, true], `${top}, ${bottom}`);
 }, ["cpu"]);
 
 testOnDevices("degenerate runs end with finite numbers", async () => {
@@ -122,7 +153,13 @@ testOnDevices("degenerate runs end with finite numbers", async () => {
 
 Deno.test("logistic-regressor refuses impossible flags in one line", async () => {
   for (
-    const flag of ["--samples=0", "--samples=-3", "--learning_rate=abc", "--class_centers=1;2"]
+    const flag of [
+      "--samples=0",
+      "--samples=-3",
+      "--learning_rate=abc",
+      "--class_centers=1;2",
+      "--random_state=4294967296",
+    ]
   ) {
     await assertRejects(() => main([flag]), UsageError, flag.slice(2).split("=")[0]);
   }

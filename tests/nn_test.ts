@@ -150,6 +150,12 @@ testOnDevices("a padding row is zero and gets no gradient", async () => {
   assertEquals([...await values(layer.weight)].slice(4), [0, 0]);
 });
 
+testOnDevices("LayerNorm adds PyTorch's eps to the variance", async () => {
+  // torch.nn.LayerNorm(2)(torch.tensor([0., 0.01])): +-0.005 / sqrt(0.005^2 + 1e-5)
+  const y = await values(() => new nn.LayerNorm(2).forward(tf.tensor2d([[0, 0.01]])));
+  assertClose(y, [-0.845154, 0.845154]);
+});
+
 Deno.test("layers refuse what cannot be", () => {
   assertThrows(() => new nn.Dropout(1.5), RangeError, "1.5");
   assertThrows(

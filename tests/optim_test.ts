@@ -148,6 +148,17 @@ testOnDevices("backward() adds up gradients until step()", async () => {
   assertEquals(two.gradients.size, 0);
 });
 
+Deno.test("a schedule changes each group's own learning rate", () => {
+  const groups = [0.1, 0.3].map((lr) => ({ params: [parameter(tf.zeros([1]))], lr }));
+  const optimizer = new SGD(groups);
+  const schedule = new StepLR(optimizer, { step_size: 2, gamma: 0.5 });
+  const rates = () => optimizer.groups.map(({ lr }) => lr);
+  schedule.step();
+  assertEquals(rates(), [0.1, 0.3]);
+  schedule.step();
+  assertEquals(rates(), [0.05, 0.15]);
+});
+
 testOnDevices("200 training steps leak no tensor", async () => {
   for (const kind of ["SGD", "Adam", "AdamW"]) {
     const { W, c, E, loss } = makeProblem();
@@ -158,6 +169,7 @@ testOnDevices("200 training steps leak no tensor", async () => {
     const before = tf.memory().numTensors;
     for (let i = 0; i < 200; i++) {
       optimizer.backward(loss);
+      if (i % 20 === 0) optimizer.backward(loss); // adds to the gradients
       clipGradNorm(optimizer, 1).dispose();
       optimizer.step();
     }
@@ -196,6 +208,7 @@ Deno.test("optimisers refuse impossible settings", () => {
     "more than one group",
   );
   assertThrows(() => new SGD([p], { lr: -1 }), RangeError, "lr=-1");
+  assertThrows(() => new Adam([p], { betas: [0.9, 1] }), RangeError, "betas=0.9,1");
   assertThrows(() => new SGD([p], { nesterov: true }), RangeError, "without momentum");
   assertThrows(() => clipGradNorm(new SGD([p]), 1), RangeError, "call backward() first");
 });

@@ -121,6 +121,15 @@ Deno.test("a run that its input ends before it writes leaves an earlier run's fi
     assertEquals(files(), before);
   }));
 
+Deno.test("a preset lies over the defaults and under the command line", () =>
+  inFolder(async (out) => {
+    const preset = () => ["--steps=5", "--sides=4"];
+    const spec = { url: "file:///somewhere/dice.ts", defaults: { steps: 1, sides: 6, dice: 2 } };
+    const dice = program({ ...spec, preset }, (run) => run.options);
+    const options = await dice(["--steps=9", `--out=${out}`, "--device=reference"]);
+    assertEquals(options, { steps: 9, sides: 4, dice: 2 });
+  }));
+
 Deno.test("program() refuses defaults that every program has", () => {
   assertThrows(
     () => program({ url: "file:///x.ts", defaults: { seed: 1 } }, () => {}),
@@ -168,13 +177,16 @@ import { program } from "lib/run.ts";
 
 export const defaults = {
   steps: 3, // how far
+  list: 0, // elements of a list
   file: "", // read first
   bug: false,
 };
 
 export const main = program({ url: import.meta.url, defaults }, async (run) => {
   if (run.options.bug) (null as unknown as { x: () => void }).x();
-  if (run.options.file) await Deno.readTextFile(run.options.file);
+  new Float64Array(run.options.list);
+  if (run.options.file === "own") await Deno.writeTextFile(run.path("own"), "");
+  else if (run.options.file) await Deno.readTextFile(run.options.file);
   for (let step = 1; step <= run.options.steps; step++) {
     if (run.logs(step)) run.log(step, { text: "x".repeat(1000) });
     if (step === 100) await new Promise((done) => setTimeout(done, 1));
@@ -215,9 +227,15 @@ Deno.test("main() as a process: help, one-line errors, exit codes, ctrl-C", asyn
   });
 
   await t.step("a run, its folder relative to where it was started", async () => {
-    const { code, stderr } = await run();
+    const { code, stdout, stderr } = await run();
     assertEquals([code, stderr], [0, ""]);
+    assertMatch(stdout, /^Device: [^\n]*\n$/);
     assertEquals(read(`${folder}/out/count/metrics.jsonl`).split("\n").length, 4);
+  });
+
+  await t.step("a run that wrote files of its own says where", async () => {
+    const { stdout } = await run("--file=own");
+    assertMatch(stdout, /^Device: [^\n]*\nFiles: out\/count\n$/);
   });
 
   await t.step("errors that the user can mend are one line", async () => {
@@ -229,12 +247,15 @@ Deno.test("main() as a process: help, one-line errors, exit codes, ctrl-C", asyn
     const missing = await run("--file=nowhere.txt");
     assertEquals(missing.code, 1);
     assertMatch(missing.stderr, /^error: .*nowhere\.txt.*\n$/);
+    const { code, stderr } = await run("--list=1e15");
+    assertEquals(code, 1);
+    assertMatch(stderr, /^error: There is not enough memory \(.*\): choose smaller numbers\n$/);
   });
 
   await t.step("a mistake in the program keeps its stack trace", async () => {
     const { code, stderr } = await run("--bug");
     assertEquals(code, 1);
-    assertMatch(stderr, /TypeError: Cannot read properties of null[\s\S]*count\.ts:17/);
+    assertMatch(stderr, /TypeError: Cannot read properties of null[\s\S]*count\.ts:18/);
   });
 
   await t.step("ctrl-C: exit code 130, every line up to then", async () => {
@@ -269,6 +290,8 @@ Deno.test("a run that logs nothing leaves no metrics of an earlier one", async (
     });
     const flags = ["--device=reference", `--out=${out}`];
     await main([...flags, "--steps=2"]);
+    assertEquals(await Deno.readTextFile(`${out}/metrics.jsonl`), '{"step":1,"loss":2}\n');
+    await main([...flags, "--trace"]);
     assertEquals(await Deno.readTextFile(`${out}/metrics.jsonl`), '{"step":1,"loss":2}\n');
     await main(flags);
     assertEquals(await Deno.readTextFile(`${out}/metrics.jsonl`), "");

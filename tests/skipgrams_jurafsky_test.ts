@@ -192,11 +192,36 @@ testOnDevices(
   ["cpu"],
 );
 
+/** How much further to the right than the second point the others stand, seen from the first: whatever the axis shows. */
+function proportions(svg: string, points: number): number[] {
+  const places = [...svg.matchAll(/translate\(([\d.]+),[\d.]+\)" d="M[\d.]+,0A/g)]
+    .map(([, x]) => Number(x));
+  assertEquals(places.length, points);
+  return places.slice(2).map((x) => (x - places[0]) / (places[1] - places[0]));
+}
+
+testOnDevices("--plots=W,C,mean draws each matrix", async () => {
+  const { result, out } = await run(main, "--device=cpu", "--epochs=2", "--plots=W,C,mean");
+  const { W, C } = result!.model;
+  const [w, c] = [await values(W.weight), await values(C.weight)]; // (24, 2)
+  const columns = { W: w, C: c, mean: w.map((x, i) => (x + c[i]) / 2) };
+  for (const [name, matrix] of Object.entries(columns)) {
+    const x = Array.from({ length: 24 }, (_, i) => matrix[2 * i]);
+    const expected = x.slice(2).map((value) => (value - x[0]) / (x[1] - x[0]));
+    const drawn = proportions(await Deno.readTextFile(`${out}/${name}.svg`), 24);
+    assertClose(drawn, expected, { relative: 1e-3, what: name });
+  }
+}, ["cpu"]);
+
 Deno.test("plotEmbeddings() shows the directions of the largest variance", async () => {
   // Points on one line in five dimensions: the first component says all.
   const line = [-2, 0, 1, 5].map((t) => [t, 2 * t, -t, 0, 3 * t]);
   const svg = await (await plotEmbeddings("line", ["a", "b", "c", "d"], line)).svg();
   assertStringIncludes(svg, "principal component 1 (100 % of the variance)");
+  // Points that only their third dimension tells apart: they stand as far apart as they are.
+  const third = [0, 1, 4].map((t) => [7, 7, t]);
+  const spread = await (await plotEmbeddings("third", ["a", "b", "c"], third)).svg();
+  assertClose(proportions(spread, 3), [4], { relative: 1e-3 });
   await (await plotEmbeddings("not finite", ["a", "b"], [[NaN, 1, 2], [1, 2, 3]])).svg();
   await (await plotEmbeddings("none", [], [])).svg();
   await assertRejects(() => plotEmbeddings("x", ["a"], []), TypeError, "one for each");

@@ -118,6 +118,46 @@ testOnDevices("accumulated batches give the gradient of one large batch", async 
   assertClose([small.metrics[0].loss], [large.metrics[0].loss], { relative: 1e-6 });
 }, ["cpu"]);
 
+testOnDevices(
+  "the held-out part is measured on rows spread over all of it, in eval mode",
+  async () => {
+    const asked: number[][] = [];
+    const modes: boolean[] = [];
+    const small = program(
+      { url: import.meta.url, defaults: { max_iters: 3 } },
+      async (run) => {
+        const model = new Net();
+        const trainer = new Trainer({
+          run,
+          model,
+          optimizer: new AdamW(model.parameters()),
+          dataset,
+          loss: (x: Tensor, y: Tensor) => {
+            modes.push(model.training);
+            return model.forward(x).sub(y).square().mean();
+          },
+          batch_size: 4,
+          max_iters: run.options.max_iters,
+          heldOut: {
+            dataset: {
+              length: 36,
+              batch: (rows) => (asked.push(Array.from(rows)), dataset.batch(rows)),
+            },
+            every: 2,
+            batches: 3,
+          },
+        });
+        await trainer.train();
+      },
+    );
+    await run(small, "--device=cpu");
+    const once = [[0, 3, 6, 9], [12, 15, 18, 21], [24, 27, 30, 33]];
+    assertEquals(asked, [...once, ...once]); // after 2 updates, and at the end
+    assertEquals(modes, [true, true, false, false, false, true, false, false, false]);
+  },
+  ["cpu"],
+);
+
 testOnDevices("a loss that is not a number names the step and the place", async (device) => {
   const logs = device === "webgpu" ? ["--log_every=1"] : [];
   await assertRejects(
@@ -126,3 +166,36 @@ testOnDevices("a loss that is not a number names the step and the place", async 
     "The loss is NaN at step 7, first in the parameter out.weight",
   );
 }, ["cpu", "webgpu"]);
+
+testOnDevices(
+  "the first layer that overflows is named, and blamed if a callback fails",
+  async () => {
+    const huge = program({ url: import.meta.url, defaults: { fail: false } }, async (run) => {
+      const model = new Net();
+      const trainer = new Trainer({
+        run,
+        model,
+        optimizer: new AdamW(model.parameters(), { lr: 1e30 }),
+        dataset,
+        loss: (x: Tensor, y: Tensor) => model.forward(x).sub(y).square().mean(),
+        batch_size: 4,
+        max_iters: 3,
+      });
+      trainer.on("on_batch_end", () => {
+        model.out.weight.assign(tf.fill([1, 8], 3e38));
+        model.hidden.weight.assign(tf.fill([8, 2], 3e38)); // finite, but not when multiplied
+        model.hidden.bias!.assign(tf.fill([8], 3e38));
+        if (run.options.fail) throw new RangeError("Cannot sample");
+      });
+      await trainer.train();
+    });
+    const place = "first in the output of hidden";
+    await assertRejects(() => run(huge, "--device=cpu"), InputError, place);
+    await assertRejects(
+      () => run(huge, "--device=cpu", "--fail"),
+      InputError,
+      `The model's numbers are no longer finite at step 1, ${place}`,
+    );
+  },
+  ["cpu"],
+);

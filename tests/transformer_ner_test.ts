@@ -130,6 +130,15 @@ testOnDevices("the course's own layer norm is PyTorch's in its values and gradie
   assertClose(await values(dx), numbers(grads.x.data), { absolute: 1e-5, relative: 1e-5 });
 });
 
+testOnDevices(
+  "the course's own layer norm adds its eps to the deviation, a constant row is no NaN",
+  async () => {
+    const layer = new OwnLayerNorm(3);
+    const y = await values(() => layer.forward(tf.tensor2d([[5, 5, 5], [0, 1e-6, 2e-6]])));
+    assertClose(y, [0, 0, 0, -0.5, 0, 0.5]); // the deviation is eps itself
+  },
+);
+
 Deno.test("entities() and entityF1() count named entities", () => {
   const tags = "B-PER I-PER O B-LOC B-LOC I-PER".split(" ");
   assertEquals(entities(tags), ["PER 0 2", "LOC 3 4", "LOC 4 5", "PER 5 6"]);
@@ -178,7 +187,7 @@ Deno.test("the tagger names what is wrong with its input", async () => {
   await assertRejects(
     () => run(main, reference, `--train=${good}`, `--test=${unseen}`, "--steps=1"),
     InputError,
-    `sentence 1 of '${unseen}', "a ...": its tag Z is in no training sentence`,
+    `sentence 1 of '${unseen}', "a": its tag Z is in no training sentence`,
   );
   await assertRejects(
     () => run(main, reference, `--train=${good}`, "--max_len=1"),

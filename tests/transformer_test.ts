@@ -106,7 +106,7 @@ testOnDevices(
       assert((await Deno.stat(`${out}/${name}.png`)).size > 1000, name);
     }
     assertMatch(await Deno.readTextFile(`${out}/dec_enc_attns.svg`), /mochte[\s\S]*beer/);
-    assertRejects(() => Deno.stat(`${out}/model.safetensors`), Deno.errors.NotFound);
+    await assertRejects(() => Deno.stat(`${out}/model.safetensors`), Deno.errors.NotFound);
     tf.dispose(result!.attns);
     result!.model.dispose();
   },
