@@ -22,7 +22,9 @@ export interface Epilogue {
 
 const ACTIVATIONS = { linear: 0, relu: 1, sigmoid: 2 };
 const MAC_GRAIN = 200_000; // multiply-adds in about 10 microseconds
-const PACKED_BYTES = 16 * 2 ** 20; // the most of B that is packed at a time
+const PACKED_BYTES = 2 ** 19; // of B, packed at a time: what the caches hold until it is used
+const K_BLOCK = 256; // KB in assembly/matmul.ts: sums are made block after block
+const PACK_ROWS = 32; // in assembly/matmul.ts
 
 /** Columns of a tile: 16 fill the 256-bit registers that only turbo has. The results are the same to the last bit. */
 export const width = turboActive() ? 16 : 8;
@@ -81,39 +83,45 @@ export function matmul(
   }
 }
 
-// Packs b as a whole, on all threads, before it is used.
+// Packs a block of b on all threads, multiplies by it, and goes on with the next.
 function multiplyLarge(args: number[], m: number, n: number, k: number, batch: number) {
-  const [out, outBatch, , a, aBatch, , , b, bBatch, , bColumn] = args;
-  const bias = args[14];
-  const block = Math.min(n, width * Math.max(1, Math.floor(PACKED_BYTES / (4 * k * width))));
-  const blockPanels = Math.ceil(block / width);
-  const packed = alloc(4 * blockPanels * width * k, "a packed matrix");
-  args[22] = packed;
+  const [out, outBatch, , a, aBatch, , aColumn, b, bBatch, bRow, bColumn] = args;
+  const [bias, activation, add] = args.slice(14);
+  const blocksOf = (most: number, size: number) => size * Math.max(1, Math.floor(most / size));
+  const depth = Math.min(k, blocksOf(PACKED_BYTES / (4 * n), K_BLOCK));
+  const block = Math.min(n, blocksOf(16 * PACKED_BYTES / (4 * depth), width));
+  const packed = alloc(4 * Math.ceil(block / width) * width * depth, "a packed matrix");
+
+  const rowBlocks = Math.ceil(m / 96);
+  const rows = rowBlocks * 96 - m >= 48 ? 6 * Math.ceil(m / (6 * rowBlocks)) : 96;
   for (let i = 0; i < batch; i++) {
     for (let n0 = 0; n0 < n; n0 += block) {
       const columns = Math.min(block, n - n0);
       const panels = Math.ceil(columns / width);
-      args[0] = out + i * outBatch + 4 * n0;
-      args[3] = a + i * aBatch;
-      args[7] = b + i * bBatch + n0 * bColumn;
-      args[12] = columns;
-      args[14] = bias === 0 ? 0 : bias + 4 * n0;
-      parallel("packMatrix", args, panels, Math.ceil(20_000 / (k * width)));
-
-      const rowItems = Math.ceil(m / 96);
-      const rows = rowItems * 96 - m >= 48 ? 6 * Math.ceil(m / (6 * rowItems)) : 96;
       const wanted = Math.max(
         Math.ceil(columns / 512),
-        Math.min(panels, Math.ceil(4 * threadCount() / rowItems)),
+        Math.min(panels, Math.ceil(4 * threadCount() / rowBlocks)),
       );
       const itemPanels = Math.ceil(panels / wanted);
       const panelItems = Math.ceil(panels / itemPanels);
-      args[18] = rows;
-      args[19] = Math.ceil(m / rows);
-      args[20] = itemPanels;
-      args[21] = panelItems;
-      const items = args[19] * panelItems;
-      parallel("multiplyPacked", args, items, Math.ceil(MAC_GRAIN * items / (m * columns * k)));
+      const items = Math.ceil(m / rows) * panelItems;
+      for (let k0 = 0; k0 < k; k0 += depth) {
+        const count = Math.min(depth, k - k0);
+        const last = k0 + count === k;
+        args[0] = out + i * outBatch + 4 * n0;
+        args[3] = a + i * aBatch + k0 * aColumn;
+        args[7] = b + i * bBatch + k0 * bRow + n0 * bColumn;
+        args[12] = columns;
+        args[13] = count;
+        args[14] = last && bias !== 0 ? bias + 4 * n0 : 0;
+        args[15] = last ? activation : 0;
+        args[16] = k0 > 0 ? 1 : add;
+        args.splice(18, 5, rows, Math.ceil(m / rows), itemPanels, panelItems, packed);
+        const packItems = bColumn === 4 ? Math.ceil(count / PACK_ROWS) : panels;
+        parallel("packMatrix", args, packItems, Math.ceil(20_000 * packItems / (count * columns)));
+        const grain = Math.ceil(MAC_GRAIN * items / (m * columns * count));
+        parallel("multiplyPacked", args, items, grain);
+      }
     }
   }
   free(packed);

@@ -12,6 +12,7 @@ import { int, madd, pointer, scratch } from "./common";
 const KB: i32 = 256; // block of K
 const MB: i32 = 96; // block of rows, a multiple of 6
 const NB: i32 = 512; // columns that a thread packs for itself
+const PACK_ROWS: i32 = 32; // rows of B that are packed into all panels before the next ones
 
 // The argument record. Strides are in bytes.
 const C = 0, C_BATCH = 1, C_ROW = 2;
@@ -246,79 +247,79 @@ function panelAt(packed: usize, panels: i32, width: i32, panel: i32, k0: i32, kc
 }
 
 /**
- * Packs B. Items: panels of B (all of K). Where B's rows are contiguous, a few of
- * them are packed into all panels before the next ones: a cache line, and a page,
- * of a wide B has parts of several panels.
+ * Packs B. Items: blocks of PACK_ROWS rows, where B's rows are contiguous (they are read from begin to end); else panels.
  */
 export function packMatrix(args: usize, begin: i32, end: i32): void {
   const bK = pointer(args, B_K), bN = pointer(args, B_N);
   const n = int(args, N), k = int(args, K), width = int(args, WIDTH);
   const panels = (n + width - 1) / width;
-  const group = bN == 4 ? end - begin : 1, rows = bN == 4 ? 32 : KB;
-  for (let first = begin; first < end; first += group) {
-    for (let k0 = 0; k0 < k; k0 += KB) {
-      const kc = min(KB, k - k0);
-      for (let i = 0; i < kc; i += rows) {
-        const row = pointer(args, B) + <usize> (k0 + i) * bK;
-        for (let panel = first; panel < first + group; panel++) {
-          const n0 = panel * width;
-          const out = panelAt(pointer(args, PACKED), panels, width, panel, k0, kc) +
-            (<usize> (i * width) << 2);
-          packPanel(
-            out, row + <usize> n0 * bN, bK, bN, min(width, n - n0), min(rows, kc - i), width,
-          );
-        }
-      }
+  const byRows = bN == 4;
+  const kBegin = byRows ? begin * PACK_ROWS : 0, kEnd = byRows ? min(end * PACK_ROWS, k) : k;
+  const first = byRows ? 0 : begin, last = byRows ? panels : end;
+  const step = byRows ? PACK_ROWS : KB;
+  for (let i = kBegin; i < kEnd; i += step) {
+    const k0 = i / KB * KB, kc = min(KB, k - k0);
+    const row = pointer(args, B) + <usize> i * bK;
+    for (let panel = first; panel < last; panel++) {
+      const n0 = panel * width;
+      const out = panelAt(pointer(args, PACKED), panels, width, panel, k0, kc) +
+        (<usize> ((i - k0) * width) << 2);
+      packPanel(out, row + <usize> n0 * bN, bK, bN, min(width, n - n0), min(step, k - i), width);
     }
   }
 }
 
 // Where each thread's scratch goes: its own panels of B, a block of A, a tile.
-const A_BLOCK_ROW: usize = (KB + 16) * 4; // not a power of two
 const SCRATCH_A: usize = NB * KB * 4;
-const SCRATCH_TILE: usize = SCRATCH_A + MB * A_BLOCK_ROW;
+const SCRATCH_TILE: usize = SCRATCH_A + MB * KB * 4;
 
-// Copies a block of A whose columns lie far apart, rows contiguous.
+/**
+ * Packs a block of A: groups of six rows (zero-filled at the end), in which the six numbers of a column lie side by
+ * side. A few columns are packed into all groups before the next ones, as a cache line of A has parts of several.
+ */
 function packRows(out: usize, a: usize, aRow: usize, aK: usize, rows: i32, k: i32): void {
-  if (aRow != 4) {
-    for (let i = 0; i < rows; i++) {
-      let p = a + <usize> i * aRow;
-      const o = out + <usize> i * A_BLOCK_ROW;
-      for (let j = 0; j < k; j++) {
-        store<f32>(o + (<usize> j << 2), load<f32>(p));
-        p += aK;
+  const group = <usize> (6 * k) << 2;
+  for (let k0 = 0; k0 < k; k0 += 8) {
+    const last = min(k0 + 8, k);
+    let from = out;
+    for (let i = 0; i < rows; i += 6) {
+      const have = min(6, rows - i);
+      let o = from + <usize> k0 * 24;
+      let p = a + <usize> i * aRow + <usize> k0 * aK;
+      if (aRow == 4 && have == 6) {
+        for (let j = k0; j < last; j++) {
+          v128.store(o, v128.load(p));
+          store<i64>(o, load<i64>(p, 16), 16);
+          o += 24;
+          p += aK;
+        }
+      } else {
+        for (let j = k0; j < last; j++) {
+          for (let r = 0; r < 6; r++) {
+            const value: f32 = r < have ? load<f32>(p + <usize> r * aRow) : 0;
+            store<f32>(o + (<usize> r << 2), value);
+          }
+          o += 24;
+          p += aK;
+        }
       }
-    }
-    return;
-  }
-  for (let j = 0; j < k; j++) {
-    const p = a + <usize> j * aK;
-    let o = out + (<usize> j << 2);
-    let i = 0;
-    for (; i + 4 <= rows; i += 4) {
-      const x = v128.load(p + (<usize> i << 2));
-      v128.store_lane<f32>(o, x, 0);
-      v128.store_lane<f32>(o + A_BLOCK_ROW, x, 1);
-      v128.store_lane<f32>(o + 2 * A_BLOCK_ROW, x, 2);
-      v128.store_lane<f32>(o + 3 * A_BLOCK_ROW, x, 3);
-      o += 4 * A_BLOCK_ROW;
-    }
-    for (; i < rows; i++) {
-      store<f32>(o, load<f32>(p + (<usize> i << 2)));
-      o += A_BLOCK_ROW;
+      from += group;
     }
   }
 }
 
 // One panel times `rows` rows (any number) of A: C (rows, columns <= width).
+// `group`: bytes from six packed rows of A to the next six, or 0 if A is not packed.
 function rowsTimesPanel(
-  width: i32, a: usize, aRow: usize, aK: usize, b: usize, k: i32,
+  width: i32, a: usize, aRow: usize, aK: usize, group: usize, b: usize, k: i32,
   c: usize, cRow: usize, rows: i32, columns: i32, add: bool,
 ): void {
+  const step = group != 0 ? group : 6 * aRow;
   let i = 0;
   if (columns == width) {
     for (; i + 6 <= rows; i += 6) {
-      tile(width, a + <usize> i * aRow, aRow, aK, b, k, c + <usize> i * cRow, cRow, add);
+      tile(width, a, aRow, aK, b, k, c + <usize> i * cRow, cRow, add);
+      a += step;
     }
   }
   // At the edges the tile is computed aside and the part that is wanted copied.
@@ -326,20 +327,13 @@ function rowsTimesPanel(
   const asideRow: usize = <usize> width << 2;
   for (; i < rows; i += 6) {
     const have = min(6, rows - i);
-    // The tile reads 6 rows: where there are fewer, it starts higher up.
-    const skip = have == 6 ? 0 : rows >= 6 ? 6 - have : 0;
-    if (rows < 6) {
-      for (let r = 0; r < rows; r++) {
-        // All six rows are the same one.
-        tile(width, a + <usize> r * aRow, 0, aK, b, k, aside, 0, false);
-        copyRow(c + <usize> r * cRow, aside, columns, add);
-      }
-      return;
-    }
-    tile(width, a + <usize> (i - skip) * aRow, aRow, aK, b, k, aside, asideRow, false);
+    // The tile reads 6 rows: where A has fewer, it starts higher up.
+    const skip = group != 0 ? 0 : 6 - have;
+    tile(width, a - <usize> skip * aRow, aRow, aK, b, k, aside, asideRow, false);
     for (let r = 0; r < have; r++) {
       copyRow(c + <usize> (i + r) * cRow, aside + <usize> (r + skip) * asideRow, columns, add);
     }
+    a += step;
   }
 }
 
@@ -355,19 +349,22 @@ function rowsTimesPanels(
   width: i32, a: usize, aRow: usize, aK: usize, b: usize, k: i32,
   c: usize, cRow: usize, rows: i32, columns: i32, add: bool,
 ): void {
+  const packs = aRow == 4 && aK != 4 && columns > width || aK >= 1024 && columns > 2 * width ||
+    rows < 6;
   for (let i = 0; i < rows; i += MB) {
     const count = min(MB, rows - i);
-    let p = a + <usize> i * aRow, pRow = aRow, pK = aK;
-    if (aK >= 1024 && columns > 2 * width || rows < 6) {
+    let p = a + <usize> i * aRow, pRow = aRow, pK = aK, group: usize = 0;
+    if (packs || count < 6) {
       p = scratch() + SCRATCH_A;
       packRows(p, a + <usize> i * aRow, aRow, aK, count, k);
-      pRow = A_BLOCK_ROW;
-      pK = 4;
+      pRow = 4;
+      pK = 24;
+      group = <usize> (6 * k) << 2;
     }
     let panel = b;
     for (let j = 0; j < columns; j += width) {
       rowsTimesPanel(
-        width, p, pRow, pK, panel, k,
+        width, p, pRow, pK, group, panel, k,
         c + <usize> i * cRow + (<usize> j << 2), cRow, count, min(width, columns - j), add,
       );
       panel += <usize> (k * width) << 2;
