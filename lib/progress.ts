@@ -1,6 +1,14 @@
 /** A progress bar for programs that run long. */
 import cliProgress from "cli-progress";
 
+/** Options of `progressBar`. */
+export interface ProgressOptions {
+  /** What the bar is about. */
+  label?: string;
+  /** What the numbers are shown in, such as MB of 1e6 bytes; without it as they are. */
+  unit?: { name: string; size: number };
+}
+
 /**
  * A bar on stderr, drawn anew a few times a second; where stderr is no terminal it shows nothing.
  *
@@ -11,9 +19,12 @@ import cliProgress from "cli-progress";
  *     }
  *     bar.stop();
  */
-export function progressBar(total: number, done = 0) {
+export function progressBar(total: number, done = 0, { label, unit }: ProgressOptions = {}) {
+  const number = (value: number) => unit ? `${(value / unit.size).toFixed(1)} ${unit.name}` : value;
   const bar = new cliProgress.SingleBar({
-    format: "[{bar}] {value}/{total} | {eta_formatted} left {text}",
+    format: `${label ? `${label} ` : ""}[{bar}] {value}/{total} | {eta_formatted} left {text}`,
+    formatValue: (value: number, _options: unknown, type: string) =>
+      String(type === "value" || type === "total" ? number(value) : value),
     hideCursor: true,
     clearOnComplete: true,
   }, cliProgress.Presets.legacy);

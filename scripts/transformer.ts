@@ -29,7 +29,7 @@ export const defaults = {
   learning_rate: 0.001, // step size of Adam
   epochs: 20, // passes over the sentences
   batch_size: 16, // sentences an update
-  pairs: undefined as string | undefined, // CSV or TSV file of two columns, sentences and their translations, to learn
+  pairs: undefined as string | undefined, // CSV or TSV file of sentences and their translations to learn: the first two columns
   beam_size: 1, // beginnings that decoding keeps at each place; 1 is greedy
   all_heads: false, // draw the attention of all heads, not of the first alone
   save: false, // write the weights to model.safetensors (177 MB); with --pairs they always are
@@ -39,7 +39,7 @@ type Options = Pick<typeof defaults, "d_model" | "d_ff" | "d_k" | "n_layers" | "
 
 // ---- data
 
-/** A table of two columns without a header as pairs of sentences: cells separated by commas in .csv, else by tabs. */
+/** The first two columns of a table without a header as pairs of sentences: cells separated by commas in .csv, else by tabs. */
 async function readPairs(path: string): Promise<string[][]> {
   const separator = /\.csv$/i.test(path) ? "," : "\t";
   const table = await readCSV(path, { header: false, columns: ["source", "target"], separator });

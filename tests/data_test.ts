@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import * as tf from "@tensorflow/tfjs";
 import {
+  type CSVOptions,
   DataLoader,
   download,
   type HostTensor,
@@ -62,6 +63,23 @@ Deno.test("parseCSV() reads a table without a header", () => {
   assertEquals(named.numbers("b", "a"), new Float32Array([2, 1, 4, 3]));
   const numbered = parseCSV("1,2\n", "t", { header: false });
   assertEquals(numbered.integers("2"), new Int32Array([2]));
+});
+
+Deno.test("parseCSV() takes quotes between tabs as they are, and more columns than have names", () => {
+  const columns = ["source", "target"];
+  const text =
+    '\ufeffHe said "no".\tDijo "no".\tCC-BY\r\n\n"Wait", he said.\t«Espera»\tCC-BY\n5" long\t"\t0\n';
+  const options = { header: false, columns, separator: "\t" };
+  const table = parseCSV(text, "pairs.tsv", options);
+  assertEquals(table.texts("source"), ['He said "no".', '"Wait", he said.', '5" long']);
+  assertEquals(table.texts("target"), ['Dijo "no".', "«Espera»", '"']);
+  assertEquals(table.columns, [...columns, "3"]);
+  const fails = (text: string, options: CSVOptions, expected: string) =>
+    assertThrows(() => parseCSV(text, "pairs", options).texts("target"), InputError, expected);
+  fails("a\tb\n\nc\n", options, "line 3: want 2 cells, got 1");
+  fails("a\n", options, "line 1: want 2 cells, got 1");
+  fails("a\tb\tc\nd\t\te\n", options, 'line 2, column "target": want a text, got an empty cell');
+  fails("a, b,c\n", { header: false, columns }, "line 1: want 2 cells, got 3");
 });
 
 Deno.test("parseCSV() names the line and the column of what is wrong", () => {
@@ -463,7 +481,10 @@ async function withServer(
     if (stall) response.write(rest.subarray(0, 10));
     else if (breakAt === undefined) response.end(rest);
     else if (breakAt === 0) response.destroy();
-    else response.write(rest.subarray(0, breakAt), () => setTimeout(() => response.destroy(), 20));
+    else {
+      response.write(rest.subarray(0, breakAt));
+      response.socket!.end(); // sends what was written; destroy() may throw it away
+    }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {

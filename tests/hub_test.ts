@@ -349,7 +349,8 @@ class Hub {
     });
     const end = this.breaks.shift();
     if (end === undefined || method === "HEAD") return response.end(rest);
-    response.write(rest.subarray(0, end), () => setTimeout(() => response.destroy(), 20));
+    response.write(rest.subarray(0, end));
+    response.socket!.end(); // sends what was written; destroy() may throw it away
   }
 }
 

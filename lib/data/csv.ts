@@ -5,11 +5,11 @@ import { readText } from "../files.ts";
 
 /** Options of `readCSV`. */
 export interface CSVOptions {
-  /** Columns that the table must have. With `header: false`: the names of its columns. */
+  /** Columns that the table must have. With `header: false`: their names; with tabs there may be more. */
   columns?: string[];
-  /** Whether the first line names the columns (default true); without it and `columns` they are "1", "2", ... */
+  /** Whether the first line names the columns (default true); without it those without a name are "1", "2", ... */
   header?: boolean;
-  /** What separates the cells (default ","). */
+  /** What separates the cells (default ","). With "\t" a quote is a character like any other. */
   separator?: string;
 }
 
@@ -40,7 +40,7 @@ export function parseCSV(text: string, name: string, options: CSVOptions = {}): 
   };
   let rows: string[][];
   try {
-    rows = parse(text, { separator });
+    rows = separator === "\t" ? splitTabs(text) : parse(text, { separator });
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     return fail(error.message);
@@ -48,16 +48,19 @@ export function parseCSV(text: string, name: string, options: CSVOptions = {}): 
   if (rows.length === 0) fail("it is empty");
 
   const lines = lineNumbers(text, rows);
+  const given = options.columns ?? [];
+  // A third cell may be one comma too many in a sentence, but a third tab is meant.
+  const count = given.length > 0 && separator !== "\t" ? given.length : rows[0].length;
   const names = header
     ? rows[0].map((cell) => cell.trim())
-    : options.columns ?? rows[0].map((_, i) => `${i + 1}`);
+    : Array.from({ length: Math.max(count, given.length) }, (_, i) => given[i] ?? `${i + 1}`);
   for (const [i, name] of header ? names.entries() : []) {
     const place = `line ${lines[0]}, column ${i + 1}`;
     if (name === "") fail(`${place}: want the column's name, got an empty cell`);
     if (isNumber(name)) fail(`${place}: want the column's name, got the number ${name}`);
     if (names.indexOf(name) < i) fail(`${place}: the name "${name}" is there twice`);
   }
-  for (const column of options.columns ?? []) {
+  for (const column of given) {
     if (!names.includes(column)) {
       fail(`it has no column "${column}": its columns are ${names.join(", ")}`);
     }
@@ -143,6 +146,12 @@ export class Table {
     }
     return cells;
   }
+}
+
+/** Files with tabs have no quotes around cells: one in a sentence is the sentence's own, also at its start. */
+function splitTabs(text: string): string[][] {
+  const lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
+  return lines.filter((line) => line !== "").map((line) => line.split("\t"));
 }
 
 /** A plain decimal that float32 can hold: Number() alone would take "", "0x1f" and "Infinity". */

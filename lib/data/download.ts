@@ -4,6 +4,7 @@ import { dirname, isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
 import { readError, writeError } from "../files.ts";
+import { progressBar } from "../progress.ts";
 
 /** Options of `download`. */
 export interface DownloadOptions {
@@ -144,7 +145,7 @@ async function fetchRest(
   const controller = new AbortController();
   let timer = setTimeout(() => controller.abort(), timeout);
   let isConnected = false;
-  let bar: { update(n: number): void; stop(): void } | undefined;
+  let bar: ReturnType<typeof progressBar> | undefined;
   try {
     const response = await fetch(url, { headers, signal: controller.signal });
     if (response.status !== 200 && response.status !== 206) {
@@ -174,7 +175,8 @@ async function fetchRest(
     const version = etag?.startsWith('"') ? etag : response.headers.get("last-modified");
     await Deno.writeTextFile(`${part}.json`, JSON.stringify({ url, version, size }));
 
-    bar = await progressBar(label, start, size);
+    const unit = { name: "MB", size: 1e6 };
+    bar = progressBar(size ?? start, start, { label, unit });
     await file.seek(start, Deno.SeekMode.Start);
     let position = start;
     for await (let chunk of response.body ?? []) {
@@ -212,20 +214,6 @@ async function restart(file: Deno.FsFile): Promise<false> {
 function cause(error: Error): string {
   const { message } = error.cause instanceof Error ? error.cause : error;
   return message.split(": ").at(-1)!.replace(/\s+/g, " ");
-}
-
-/** A bar on the terminal; nothing where stderr is a file. */
-async function progressBar(label: string, start: number, size: number | null) {
-  if (!Deno.stderr.isTerminal()) return undefined;
-  const { default: cliProgress } = await import("cli-progress");
-  const bar = new cliProgress.SingleBar({
-    format: `${label} [{bar}] {percentage}% | {value} of {total} | {eta_formatted} left`,
-    formatValue: (value: number, _options: unknown, type: string) =>
-      type === "value" || type === "total" ? `${(value / 1e6).toFixed(1)} MB` : `${value}`,
-    hideCursor: true,
-  }, cliProgress.Presets.legacy);
-  bar.start(size ?? start, start);
-  return bar;
 }
 
 async function hash(file: Deno.FsFile): Promise<string> {
