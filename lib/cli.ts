@@ -175,7 +175,9 @@ function spell(
   const result: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const [, typed, value] = /^--([^=]+)(=.*)?$/s.exec(args[i]) ?? [];
-    if (typed === undefined) {
+    if (args[i] === "--") { // parseArgs would take what follows for arguments
+      throw new UsageError("Unexpected argument '--': leave it out (--help lists all flags)");
+    } else if (typed === undefined) {
       result.push(args[i]);
       continue;
     }

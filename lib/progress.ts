@@ -25,7 +25,8 @@ export function progressBar(total: number, done = 0, { label, unit }: ProgressOp
     format: `${label ? `${label} ` : ""}[{bar}] {value}/{total} | {eta_formatted} left {text}`,
     formatValue: (value: number, _options: unknown, type: string) =>
       String(type === "value" || type === "total" ? number(value) : value),
-    hideCursor: true,
+    hideCursor: false, // a run that is stopped could not bring it back
+    linewrap: true, // nor this; the bar cuts its line where the terminal ends
     clearOnComplete: true,
   }, cliProgress.Presets.legacy);
   bar.start(total, done, { text: "" });

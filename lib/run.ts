@@ -21,6 +21,7 @@
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
+  type Checks,
   type Choices,
   defaultComments,
   type Defaults,
@@ -79,6 +80,7 @@ function standardFlags(folder: string, seed: number) {
     },
     check: {
       seed: "nonnegative integer",
+      out: (folder: string) => folder === "" ? "a folder, such as ." : undefined,
       log_every: "nonnegative integer",
       threads: "nonnegative integer",
     },
@@ -165,10 +167,16 @@ export class Run<O> {
    *
    * @param step The step, counted from 1
    * @param values What was measured, unrounded
+   * @throws {InputError} If the loss is NaN, once it is written: no step after it can mend that
    */
   log(step: number, values: Metrics): void {
     this.writeMetrics();
     this.#metrics!.write(step, values);
+    if (Number.isNaN(values.loss)) {
+      throw new InputError(
+        `The loss is NaN at step ${step}: numbers have grown too large; lower --learning_rate`,
+      );
+    }
   }
 
   /** Goes on with the metrics of a run that was stopped: keeps its lines of steps up to `keepUpTo`. */
@@ -276,7 +284,8 @@ async function orEndWithOneLine<R>(run: () => Promise<R>): Promise<R> {
       ? `There is not enough memory (${error.message}): choose smaller numbers`
       : (error as Error).message;
     if (exitCode === undefined) throw error; // a mistake in the program needs its stack trace
-    console.error(`error: ${message}`);
+    const clear = Deno.stderr.isTerminal() ? "\r\x1b[K" : ""; // a progress bar may stand there
+    console.error(`${clear}error: ${message}`);
     Deno.exit(exitCode);
   }
 }
@@ -306,7 +315,7 @@ async function start<D extends Defaults, C extends Choices<D>, R>(
     parseFlags(args, {
       defaults: { ...spec.defaults, ...defaults },
       choices: { ...spec.choices, ...choices } as Choices<Defaults>,
-      check: { ...spec.check, ...check },
+      check: { ...spec.check, ...check } as Checks<Defaults>,
     }) as Options<D, C> & StandardOptions;
   let all = parse(args);
   if (spec.preset) all = parse([...await spec.preset(all), ...args]); // the last one counts

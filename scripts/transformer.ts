@@ -29,7 +29,7 @@ export const defaults = {
   learning_rate: 0.001, // step size of Adam
   epochs: 20, // passes over the sentences
   batch_size: 16, // sentences an update
-  pairs: undefined as string | undefined, // CSV or TSV file of sentences and their translations to learn: the first two columns
+  pairs: undefined as string | undefined, // CSV or TSV file to learn: sentences, then their translations
   beam_size: 1, // beginnings that decoding keeps at each place; 1 is greedy
   all_heads: false, // draw the attention of all heads, not of the first alone
   save: false, // write the weights to model.safetensors (177 MB); with --pairs they always are
@@ -39,7 +39,7 @@ type Options = Pick<typeof defaults, "d_model" | "d_ff" | "d_k" | "n_layers" | "
 
 // ---- data
 
-/** The first two columns of a table without a header as pairs of sentences: cells separated by commas in .csv, else by tabs. */
+/** Pairs of sentences out of a table without a header: its first two columns, with commas between them in .csv, else tabs. */
 async function readPairs(path: string): Promise<string[][]> {
   const separator = /\.csv$/i.test(path) ? "," : "\t";
   const table = await readCSV(path, { header: false, columns: ["source", "target"], separator });
@@ -366,7 +366,8 @@ export const main = program({
   const { pairs: file, d_model, epochs, learning_rate, batch_size, beam_size } = run.options;
 
   // ---- data: every tenth pair is held out
-  const sentences = file ? await readPairs(file) : [["ich mochte ein bier", "i want a beer"]];
+  const course = [["ich mochte ein bier", "i want a beer"]];
+  const sentences = file === undefined ? course : await readPairs(file);
   const pairs = makePairs(sentences);
   const rows = [...sentences.keys()];
   const [training, heldOut] = [rows.filter((i) => i % 10 < 9), rows.filter((i) => i % 10 === 9)];

@@ -109,7 +109,8 @@ Deno.test("parseFlags() says which flag has which wrong value", () => {
     ["--text.a=1", "Unknown flag --text.a: did you mean --text?"],
     ["extra", "Unexpected argument 'extra': flags are --NAME=VALUE"],
     ["--bias extra", "Unexpected argument 'extra'"],
-    ["-- extra", "Unexpected argument 'extra'"],
+    ["-- extra", "Unexpected argument '--': leave it out"],
+    ["-- --samples=3", "Unexpected argument '--': leave it out"],
     ["samples=3", "Unexpected argument 'samples=3': did you mean --samples=...?"],
   ];
   for (const [line, message] of cases) {

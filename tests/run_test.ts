@@ -93,6 +93,7 @@ Deno.test("wrong usage and an unwritable folder leave nothing behind", () =>
     for (const flag of wrong) {
       await assertRejects(() => main([`--out=${out}`, flag]), UsageError, flag.slice(0, 6));
     }
+    await assertRejects(() => main(["--out="]), UsageError, "Flag --out expects a folder");
     assertEquals([[...Deno.readDirSync(folder)], printed], [[], []]);
 
     await Deno.writeTextFile(out, "a file, no folder");
@@ -119,6 +120,21 @@ Deno.test("a run that its input ends before it writes leaves an earlier run's fi
     assertEquals(before.length, 2);
     await assertRejects(() => reader([...flags, "--steps=2"]), InputError, "no such file");
     assertEquals(files(), before);
+  }));
+
+Deno.test("a run whose loss is NaN ends there, and metrics.jsonl says so", () =>
+  inFolder(async (out) => {
+    const spec = { url: "file:///somewhere/steep.ts", defaults: { learning_rate: 1 } };
+    const steep = program(spec, (run) => {
+      for (const [i, loss] of [1, Infinity, NaN, NaN].entries()) run.log(i + 1, { loss });
+    });
+    await assertRejects(
+      () => steep([`--out=${out}`, "--device=reference"]),
+      InputError,
+      "The loss is NaN at step 3: numbers have grown too large; lower --learning_rate",
+    );
+    const losses = read(`${out}/metrics.jsonl`).trim().split("\n").map((l) => JSON.parse(l).loss);
+    assertEquals(losses, [1, "Infinity", "NaN"]);
   }));
 
 Deno.test("a preset lies over the defaults and under the command line", () =>
