@@ -9,9 +9,11 @@
  *
  * With P = softmax(scale q k^T), M the dropout mask and y = (P M) v:
  * dv = (P M)^T dy,  dP = M (dy v^T),  dS = P (dP - delta),  dq = scale dS k,  dk = scale dS^T q.
+ * Under autocast the operands of these six products are rounded to float16; all else, the sums too, is float32.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import * as F from "../../functional.ts";
+import { operands } from "../precision.ts";
 import {
   differentiable,
   empty,
@@ -24,6 +26,7 @@ import {
   write,
 } from "./launch.ts";
 import { dropoutBits, dropoutScale } from "./dropout.ts";
+import { Operand } from "./operand.ts";
 import { expFrom, lowest } from "./softmax.ts";
 
 type Tensor = tf.Tensor;
@@ -100,6 +103,9 @@ class Shape {
   quads: number;
   /** Rows of the other side in workgroup memory at once. */
   tile: number;
+  /** Four dimensions of a row in a product, and a weight in one. */
+  quad = new Operand(operands.dtype === "float16", 4);
+  weight = new Operand(this.quad.half, 1);
 
   constructor(
     q: Tensor,
@@ -123,7 +129,9 @@ class Shape {
 
   /** All that the WGSL depends on. */
   get variant(): string {
-    return `${this.D} ${this.Dv} ${this.causal} ${this.strides !== undefined} ${this.p > 0}`;
+    return `${this.D} ${this.Dv} ${this.causal} ${this.strides !== undefined} ${
+      this.p > 0
+    } ${this.quad.half}`;
   }
 
   buffers(mask?: Tensor, bits?: Tensor) {
@@ -166,7 +174,7 @@ fn visible(head: u32, query: u32, key: u32) -> bool {
   return true;
 }
 fn kept(head: u32, query: u32, key: u32) -> f32 { ${kept} }
-${expFrom}`;
+${expFrom}${this.quad.globals}${this.weight.globals}`;
   }
 
   /** WGSL for `load_NAME(row, quad)`: four dimensions of a row, zeros beyond its size. */
@@ -224,8 +232,8 @@ fn store_${name}(row: u32, quad: u32, value: vec4f) {
         a = load_${a}(head * ${count} + row, at % ${quads}u);
         b = load_${b}(head * ${count} + row, at % ${quads}u);
       }
-      tile_a[at / ${this.quads}u][at % ${this.quads}u] = a;
-      tile_b[at / ${this.quads}u][at % ${this.quads}u] = b;
+      tile_a[at / ${this.quads}u][at % ${this.quads}u] = ${this.quad.narrow("a")};
+      tile_b[at / ${this.quads}u][at % ${this.quads}u] = ${this.quad.narrow("b")};
     }
     let count = min(${this.tile}u, ${count} - start); // rows that there are
     workgroupBarrier();`;
@@ -233,11 +241,11 @@ fn store_${name}(row: u32, quad: u32, value: vec4f) {
 
   /** A quad of row j of a tile, for this thread's dimensions. */
   tileAt(tile: "a" | "b", quad: number): string {
-    return `tile_${tile}[j * ${this.perRow}u + part][${quad}]`;
+    return this.quad.wide(`tile_${tile}[j * ${this.perRow}u + part][${quad}]`);
   }
 
   get tileMemory(): string {
-    const type = `array<array<vec4f, ${this.quads}>, ${this.tile * this.perRow}>`;
+    const type = `array<array<${this.quad.type}, ${this.quads}>, ${this.tile * this.perRow}>`;
     return `
 var<workgroup> tile_a: ${type};
 var<workgroup> tile_b: ${type};`;
@@ -298,11 +306,14 @@ var<workgroup> tile_b: ${type};`;
   let live = own < ${count};`;
   }
 
-  /** WGSL that loads this thread's share of its row into registers. */
+  /** WGSL that loads this thread's share of its row into registers, as it is in a product. */
   registers(register: string, name: string, count: string): string {
     return unroll(this.quads, (j) => `
   var ${register}${j} = vec4f();
-  if (live) { ${register}${j} = load_${name}(head * ${count} + own, part * ${this.quads}u + ${j}u); }`);
+  if (live) {
+    let value = load_${name}(head * ${count} + own, part * ${this.quads}u + ${j}u);
+    ${register}${j} = ${this.quad.round("value")};
+  }`);
   }
 
   zeros(register: string): string {
@@ -333,6 +344,7 @@ function forward(
   launch({
     name: "scaledDotProductAttention",
     variant: `forward ${shape.variant}`,
+    half: shape.quad.half,
     buffers: {
       q: read(q, shape.type(D)),
       k: read(k, shape.type(D)),
@@ -371,7 +383,7 @@ ${shape.each((j) => `  y${j} *= shrink;`)}
         }
         let weight = exp(score - top);
         sum += weight;
-        let w = weight * kept(head, own, key);
+        let w = ${shape.weight.round("weight * kept(head, own, key)")};
 ${shape.each((j) => `y${j} += w * ${shape.tileAt("b", j)};`)}
       }`,
         )
@@ -406,6 +418,7 @@ function queryGradient(
   launch({
     name: "scaledDotProductAttention",
     variant: `dq ${shape.variant}`,
+    half: shape.quad.half,
     buffers: {
       q: read(q, shape.type(D)),
       k: read(k, shape.type(D)),
@@ -456,7 +469,8 @@ ${
       let key = start + j;
       if (visible(head, own, key)) {
         let weight = exp(s * u.scale - log_sum);
-        let ds = u.scale * weight * (dp * kept(head, own, key) - delta);
+        let gradient = u.scale * weight * (dp * kept(head, own, key) - delta);
+        let ds = ${shape.weight.round("gradient")};
 ${shape.each((j) => `dq${j} += ds * ${shape.tileAt("a", j)};`)}
       }`,
         )
@@ -484,6 +498,7 @@ function keyGradients(
   launch({
     name: "scaledDotProductAttention",
     variant: `dk dv ${shape.variant}`,
+    half: shape.quad.half,
     buffers: {
       q: read(q, shape.type(D)),
       k: read(k, shape.type(D)),
@@ -528,8 +543,9 @@ ${
       if (live && visible(head, query, own)) {
         let weight = exp(s * u.scale - tile_stats[j].x);
         let m = kept(head, query, own);
-        let ds = u.scale * weight * (dp * m - tile_stats[j].y);
-        let w = weight * m;
+        let gradient = u.scale * weight * (dp * m - tile_stats[j].y);
+        let ds = ${shape.weight.round("gradient")};
+        let w = ${shape.weight.round("weight * m")};
 ${
             shape.each((j) =>
               `dk${j} += ds * ${shape.tileAt("a", j)}; dv${j} += w * ${shape.tileAt("b", j)};`

@@ -6,6 +6,9 @@ import type { Backend } from "./backend.ts";
 
 export { hasHardwareAdapter } from "./adapter.ts";
 
+/** What is asked for if the adapter has it. */
+const features = ["timestamp-query", "shader-f16"] as const;
+
 /** Limits that WebGPU holds back unless one asks for them. */
 const limits = [
   "maxBufferSize",
@@ -55,7 +58,7 @@ async function start(fallback: boolean) {
   }
   const description = describeAdapter(adapter);
   const device = await adapter.requestDevice({
-    requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
+    requiredFeatures: features.filter((name) => adapter.features.has(name)),
     requiredLimits: Object.fromEntries(limits.map((name) => [name, adapter.limits[name]])),
   });
   // Software drivers have been seen to crash where a process ended with the device still at work.

@@ -7,7 +7,7 @@ import { embedding } from "./embedding.ts";
 import { linear } from "./linear.ts";
 import { crossEntropy } from "./loss.ts";
 import { layerNorm, rmsNorm } from "./norm.ts";
-import { adamUpdate, clipGradients, sgdUpdate } from "./optim.ts";
+import { adamUpdate, clipGradients, scaleGradients, sgdUpdate } from "./optim.ts";
 import { repairKernels } from "./repairs.ts";
 import { multinomial, topK, topP } from "./sampling.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
@@ -25,6 +25,7 @@ registerKernels("webgpu", {
   multinomial,
   relu,
   rmsNorm,
+  scaleGradients,
   scaledDotProductAttention,
   sgdUpdate,
   softmax,

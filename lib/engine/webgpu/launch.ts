@@ -48,6 +48,8 @@ export interface Launch {
   name: string;
   /** All that `globals` and `body` depend on beside the names and types of the buffers and uniforms. */
   variant?: string;
+  /** Whether the WGSL has numbers of float16, which needs a device with shader-f16. */
+  half?: boolean;
   /** Tensors by the names that the kernel calls them. An empty tensor cannot be bound. */
   buffers: Record<string, Binding>;
   /** Numbers by name; the kernel reads them as `u.name`. */
@@ -146,9 +148,9 @@ function uniformBuffer(gpu: Backend, uniforms: Uniform[]): GPUBuffer {
 function pipelineOf(device: GPUDevice, kernel: Launch): GPUComputePipeline {
   let cache = pipelines.get(device);
   if (!cache) pipelines.set(device, cache = new Map());
-  const { name, variant = "", buffers, uniforms = {}, threads } = kernel;
+  const { name, variant = "", half = false, buffers, uniforms = {}, threads } = kernel;
   const signature = Object.entries(buffers).map(([name, b]) => `${name}:${b.type}:${b.access}`);
-  const key = `${name}|${variant}|${threads}|${signature}|${Object.keys(uniforms)}`;
+  const key = `${name}|${variant}|${half}|${threads}|${signature}|${Object.keys(uniforms)}`;
   let pipeline = cache.get(key);
   if (!pipeline) {
     const module = device.createShaderModule({ label: name, code: source(kernel) });
@@ -162,12 +164,12 @@ function pipelineOf(device: GPUDevice, kernel: Launch): GPUComputePipeline {
   return pipeline;
 }
 
-function source({ buffers, uniforms = {}, threads, globals, body }: Launch): string {
+function source({ half, buffers, uniforms = {}, threads, globals, body }: Launch): string {
   const bindings = Object.entries(buffers).map(([name, { type, access }], i) =>
     `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${type}>;`
   );
   const fields = Object.entries(uniforms).map(([name, { type }]) => `${name}: ${type},`);
-  return `
+  return `${half ? "enable f16;" : ""}
 ${bindings.join("\n")}
 ${
     fields.length

@@ -165,7 +165,8 @@ export function clipGradients(
 ): { norm: tf.Scalar; gradients: Tensor[] } {
   const groups = gradients.map((g) => Math.ceil(g.size / threads));
   const total = groups.reduce((a, b) => a + b, 0);
-  const norm = empty([]) as tf.Scalar, factor = empty([]), squares = empty([Math.max(1, total)]);
+  const norm = empty([]) as tf.Scalar, factor = empty([]) as tf.Scalar;
+  const squares = empty([Math.max(1, total)]);
   let done = 0;
   const inChunks = (reserved: number) =>
     chunks(gradients.filter((g) => g.size > 0), maxBuffers() - reserved);
@@ -190,12 +191,23 @@ export function clipGradients(
     factor[0] = min(u.limit / (sqrt(sum) + 1e-6), 1.0);
   }`,
   });
+  tf.dispose(squares);
+  return { norm, gradients: multiplyAll("clipGradients", gradients, factor) };
+}
+
+/** See lib/amp.ts. */
+export function scaleGradients(gradients: Tensor[], factor: number): Tensor[] {
+  return multiplyAll("scaleGradients", gradients, tf.scalar(factor));
+}
+
+/** Gradients times `factor`, in place where that is possible; takes over both. */
+function multiplyAll(name: string, gradients: Tensor[], factor: tf.Scalar): Tensor[] {
   // A gradient whose memory another tensor shares must not change under it: it gets a scaled copy.
   const result = gradients.map((g) => backend().refCount(g.dataId) > 1 ? tf.mul(g, factor) : g);
   const inPlace = result.filter((g, i) => g === gradients[i] && g.size > 0);
   for (const chunk of chunks(inPlace, maxBuffers() - 1)) {
     launchOnAll({
-      name: "clipGradients",
+      name,
       variant: "scale",
       sizes: chunk.map((g) => g.size),
       buffers: {
@@ -205,8 +217,8 @@ export function clipGradients(
       body: (j) => `g${j}[at] = g${j}[at] * factor[0];`,
     });
   }
-  tf.dispose([factor, squares, ...gradients.filter((g, i) => g !== result[i])]);
-  return { norm, gradients: result };
+  tf.dispose([factor, ...gradients.filter((g, i) => g !== result[i])]);
+  return result;
 }
 
 /** The sum over a workgroup's threads, in a fixed order. */

@@ -1,0 +1,51 @@
+/** Operands of matrix products in workgroup memory, which hold 1, 2 or 4 numbers: float32, or rounded to float16. */
+
+/** The WGSL of an operand. */
+export class Operand {
+  /** Its type in workgroup memory. */
+  readonly type: string;
+  /** The type of float32 that it is computed with. */
+  readonly wideType: string;
+
+  constructor(readonly half: boolean, readonly width: 1 | 2 | 4) {
+    const vector = (scalar: string) => width === 1 ? scalar : `vec${width}<${scalar}>`;
+    this.type = vector(half ? "f16" : "f32");
+    this.wideType = vector("f32");
+  }
+
+  /** A value of float32 as an operand. */
+  narrow(value: string): string {
+    return this.half ? `narrow${this.width}(${value})` : value;
+  }
+
+  /** An operand as float32, in which products are summed. */
+  wide(operand: string): string {
+    return this.half ? `${this.wideType}(${operand})` : operand;
+  }
+
+  /** A value rounded as an operand is. */
+  round(value: string): string {
+    return this.wide(this.narrow(value));
+  }
+
+  /** Number i of a value of `wideType`. */
+  at(value: string, i: number): string {
+    return this.width === 1 ? value : `${value}[${i}]`;
+  }
+
+  /**
+   * The function that `narrow` calls. A device may round to the nearest float16 or towards zero, which makes of what is
+   * too large infinity or 65504. A loss scale that is too high has to be noticed everywhere: it is infinity here.
+   */
+  get globals(): string {
+    if (!this.half) return "";
+    const bits = this.width === 1 ? "u32" : `vec${this.width}u`;
+    return `
+fn narrow${this.width}(value: ${this.wideType}) -> ${this.type} {
+  let bits = bitcast<${bits}>(value);
+  let infinity = (bits & ${bits}(0x80000000u)) | ${bits}(0x7f800000u);
+  let large = (bits & ${bits}(0x7fffffffu)) >= ${bits}(0x477ff000u); // 65520 and more
+  return ${this.type}(bitcast<${this.wideType}>(select(bits, infinity, large)));
+}`;
+  }
+}
