@@ -13,6 +13,7 @@
  */
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
+import { autocast, checkDtype, GradScaler, type GradScalerState } from "lib/amp.ts";
 import { BPETokenizer } from "lib/bpe.ts";
 import { Passages } from "lib/data/passages.ts";
 import { openDataset, prepareDataset } from "lib/data/prepare.ts";
@@ -76,6 +77,7 @@ export const defaults = {
   warmup_iters: 2000, // iterations in which it rises
   lr_decay_iters: 600000, // when it has fallen to min_lr; about max_iters (Hoffmann et al. 2022)
   min_lr: 6e-5, // about learning_rate / 10
+  dtype: "float32", // of the operands of matrix products; float16: on webgpu, with a scaled loss
   peak_flops: 312e12, // operations a second that count as full use of the hardware: an A100's, in bfloat16
 };
 
@@ -341,7 +343,7 @@ export class GPT extends nn.Module {
   async *generate(
     ids: number[],
     max_new_tokens: number,
-    { temperature = 1, top_k = Infinity, use_cache = true } = {},
+    { temperature = 1, top_k = Infinity, use_cache = true, dtype = "float32" } = {},
   ): AsyncGenerator<number> {
     const { block_size, n_layer } = this.config;
     const text = [...ids];
@@ -351,14 +353,15 @@ export class GPT extends nn.Module {
         const fits = use_cache && text.length <= block_size;
         const fresh = fits && step > 0 ? text.slice(-1) : text.slice(-block_size);
         const before = cache;
-        const { scores, after } = tf.tidy(() => {
+        const next = () => {
           const after: Cache = !fits
             ? []
             : Array.from({ length: n_layer }, (_, i) => ({ ...before[i] }));
           const x = this.hidden(tf.tensor2d([fresh], undefined, "int32"), fits ? after : undefined);
           const last = x.slice([0, fresh.length - 1], [1, 1]); // (1, 1, C)
           return { scores: this.lm_head.forward(last), after };
-        });
+        };
+        const { scores, after } = autocast(dtype, () => tf.tidy(next));
         tf.dispose(before);
         cache = after;
         const [id] = await nextToken(scores, { do_sample: true, temperature, top_k });
@@ -438,9 +441,11 @@ export const readPreset = (config: string) => presetFlags(config, presets, defau
 /** The settings of the run that is resumed, so that only what is to change must be given. */
 async function resumedFlags(out: string): Promise<string[]> {
   const state = await readTrainingState(await newestCheckpoint(out));
+  // What PyTorch's nanoGPT says of the type is about the hardware that it had.
+  const left = ["config", "init_from", ...state.generators ? [] : ["dtype"]];
   // The model's sizes are those of the weights that it began with, whatever the settings said.
   const settings = Object.entries({ ...state.config as object, ...state.model_args as object })
-    .filter(([name]) => Object.hasOwn(defaults, name) && !["config", "init_from"].includes(name));
+    .filter(([name]) => Object.hasOwn(defaults, name) && !left.includes(name));
   return toFlags(Object.fromEntries(settings));
 }
 
@@ -463,7 +468,11 @@ export function getLr(
 export async function estimateLoss(
   model: GPT,
   splits: { train: Passages; val: Passages },
-  { eval_iters, ignore_index = -1 }: { eval_iters: number; ignore_index?: number },
+  { eval_iters, ignore_index = -1, dtype = "float32" }: {
+    eval_iters: number;
+    ignore_index?: number;
+    dtype?: string;
+  },
   stopped: () => Promise<boolean> = () => Promise.resolve(false),
 ): Promise<{ train: number; val: number } | undefined> {
   const means = { train: 0, val: 0 };
@@ -471,7 +480,10 @@ export async function estimateLoss(
   for (const split of ["train", "val"] as const) {
     for (let k = 0; k < eval_iters; k++) {
       const loss = await item(() =>
-        model.loss(...splits[split].batch(splits[split].draw()), ignore_index)
+        autocast(
+          dtype,
+          () => model.loss(...splits[split].batch(splits[split].draw()), ignore_index),
+        )
       );
       means[split] += loss / eval_iters;
       if (await stopped()) return undefined;
@@ -482,6 +494,7 @@ export async function estimateLoss(
 }
 
 function checkOptions(options: Options) {
+  checkDtype(options.dtype);
   const { learning_rate, min_lr, decay_lr, total_batch_size, batch_size, block_size } = options;
   if (decay_lr && min_lr > learning_rate) {
     throw new UsageError(
@@ -604,7 +617,9 @@ export const train = program({
     ...options,
     betas: [options.beta1, options.beta2],
   });
-  const lossOf = (x: Tensor, y: Tensor) => model.loss(x, y, ignore_index);
+  const scaler = new GradScaler({ enabled: options.dtype === "float16" });
+  const lossOf = (x: Tensor, y: Tensor) =>
+    autocast(options.dtype, () => model.loss(x, y, ignore_index));
   if (run.trace) return console.log(trace(() => lossOf(...splits.train.batch([0])), model));
 
   // ---- where training is: this is what a checkpoint holds beside the tensors
@@ -617,10 +632,11 @@ export const train = program({
     evaluations: [] as { iter: number; train: number; val: number }[],
   };
   if (resumed) {
-    const { iter_num, best_val_loss, ...rest } = await restoreTraining(resumed, {
+    const { iter_num, best_val_loss, scaler: saved, ...rest } = await restoreTraining(resumed, {
       model,
       optimizer,
-    }) as unknown as typeof at;
+    }) as unknown as typeof at & { scaler?: GradScalerState };
+    scaler.loadStateDict(saved ?? {});
     // A checkpoint of PyTorch's nanoGPT has no more than these two.
     at = { ...at, iter_num, best_val_loss, ...rest.starts && rest };
     await run.openMetrics({ keepUpTo: iter_num });
@@ -630,6 +646,7 @@ export const train = program({
       model_args: model.config,
       config: options,
       characters,
+      scaler: scaler.stateDict(),
       ...at,
     });
 
@@ -683,16 +700,24 @@ export const train = program({
       let loss!: Tensor;
       for (let micro = 0; micro < accumulation; micro++) {
         const [x, y] = splits.train.batch(at.starts);
-        loss = optimizer.backward(() => tf.div(lossOf(x, y), accumulation));
+        loss = optimizer.backward(() => scaler.scale(tf.div(lossOf(x, y), accumulation)));
         tf.dispose([x, y]);
         at.starts = splits.train.draw();
       }
+      scaler.unscale(optimizer);
       const norm = options.grad_clip > 0 ? clipGradNorm(optimizer, options.grad_clip) : undefined;
-      optimizer.step();
+      const updated = await scaler.step(optimizer, norm);
+      const loss_scale = scaler.getScale();
+      scaler.update();
+      if (!updated) {
+        bar.log(
+          `iter ${at.iter_num}: step skipped, as gradients of the loss times ${loss_scale} are not finite`,
+        );
+      }
 
       const logs = run.logs(at.iter_num, options.log_interval);
       if (logs || at.iter_num % options.log_interval === 0) {
-        const value = await item(loss) * accumulation; // of the last batch, as if it were all
+        const value = await item(loss) * accumulation / loss_scale; // of the last batch, as if it were all
         checkFinite(value);
         const now = performance.now();
         const dt = (now - since.time) / 1000 / (at.iter_num + 1 - since.iter); // seconds an iteration
@@ -707,6 +732,7 @@ export const train = program({
             loss: value,
             lr,
             ...norm && { grad_norm: await item(norm) },
+            ...scaler.enabled && { loss_scale, skipped: scaler.skipped },
           });
         }
         if (at.iter_num % options.log_interval === 0) {
@@ -766,6 +792,7 @@ export const sampleDefaults = {
   temperature: 0.8, // below 1 surer, above 1 more varied
   top_k: 200, // the next token is drawn from the k most probable ones
   use_cache: true, // keep keys and values, so that a step computes one token; the samples are the same
+  dtype: "float32", // of the operands of matrix products; float16: on webgpu
 };
 
 export const sample = program({
@@ -782,6 +809,7 @@ export const sample = program({
   },
 }, async (run) => {
   const { init_from, dataset, start, num_samples, max_new_tokens, ...sampling } = run.options;
+  checkDtype(sampling.dtype);
   const loaded = await loadModel(init_from);
   const { model } = loaded;
   const characters = dataset ? await readCharacterMeta(datasetFolder(dataset)) : loaded.characters;
@@ -855,6 +883,7 @@ export const benchDefaults = {
   n_embd: 128, // channels; GPT-2: 768
   dropout: 0,
   bias: false, // in linear layers and norms
+  dtype: "float32", // of the operands of matrix products; float16: on webgpu
   burn_in: 10, // steps before the measured ones
   steps: 20, // that are measured
   peak_flops: 312e12, // operations a second that count as full use of the hardware
@@ -874,7 +903,9 @@ export const bench = program({
   },
   long: () => true,
 }, async (run) => {
-  const { dataset, burn_in, steps, batch_size, block_size, peak_flops, ...sizes } = run.options;
+  const { dataset, dtype, burn_in, steps, batch_size, block_size, peak_flops, ...sizes } =
+    run.options;
+  checkDtype(dtype);
   let { vocab_size } = sizes;
   let batch: () => [x: Tensor, y: Tensor];
   if (dataset === "") {
@@ -903,7 +934,7 @@ export const bench = program({
   for (let k = 0; k < burn_in + steps; k++) {
     if (k === burn_in) began = performance.now();
     const [x, y] = batch();
-    const loss = await item(optimizer.step(() => model.loss(x, y)));
+    const loss = await item(optimizer.step(() => autocast(dtype, () => model.loss(x, y))));
     tf.dispose([x, y]);
     const [i, n] = k < burn_in ? [k, burn_in] : [k - burn_in, steps];
     console.log(`${i}/${n} loss: ${loss.toFixed(4)}`);

@@ -8,10 +8,11 @@ import {
   assertThrows,
 } from "@std/assert";
 import { join } from "node:path";
-import { loadCheckpoint } from "lib/checkpoint.ts";
+import { loadCheckpoint, saveCheckpoint } from "lib/checkpoint.ts";
 import { Passages } from "lib/data/passages.ts";
 import { readCharacterMeta, TokenFile, writeDataset } from "lib/data/tokens.ts";
 import { startDevice } from "lib/device.ts";
+import { findAdapter } from "lib/engine/webgpu/adapter.ts";
 import { InputError, UsageError } from "lib/errors.ts";
 import { type Plain, readPickle, writePickle } from "lib/pickle.ts";
 import { seedAll, torch } from "lib/random.ts";
@@ -133,7 +134,13 @@ testOnDevices("train() is PyTorch's run, dropout and accumulation included", asy
 
 testOnDevices("train() goes on with a checkpoint of PyTorch's nanoGPT", async () => {
   const out = await temporaryFolder();
-  await Deno.copyFile(pytorchCheckpoint, join(out, "ckpt.safetensors"));
+  const state = await readTrainingState(pytorchCheckpoint.pathname);
+  const config = { ...state.config as object, dtype: "bfloat16" }; // as on most GPUs there
+  await saveCheckpoint(
+    join(out, "ckpt.safetensors"),
+    await loadCheckpoint(pytorchCheckpoint.pathname),
+    { trainer: JSON.stringify({ ...state, config }) },
+  );
   const resume = ["--init_from=resume", `--out=${out}`, `--dataset=${dataset}`, "--max_iters=11"];
   await run(train, ...resume, "--device=cpu");
   const written = await readMetrics(out);
@@ -165,11 +172,12 @@ testOnDevices("train() writes the checkpoint that PyTorch's nanoGPT writes", asy
   assertEquals(state.model_args, { ...expected.model_args as object, gelu: "none" });
 }, ["cpu"]);
 
-testOnDevices("train() goes on as if it had never stopped", async () => {
-  const whole = await run(train, ...tiny);
+async function assertResumesExactly(...flags: string[]) {
+  const whole = await run(train, ...tiny, ...flags);
   const out = await temporaryFolder();
-  await run(train, ...tiny, `--out=${out}`, "--max_iters=6");
-  await run(train, "--init_from=resume", `--out=${out}`, "--max_iters=11", "--device=cpu");
+  await run(train, ...tiny, ...flags, `--out=${out}`, "--max_iters=6");
+  const device = flags.find((flag) => flag.startsWith("--device")) ?? "--device=cpu";
+  await run(train, "--init_from=resume", `--out=${out}`, "--max_iters=11", device);
   const metrics = (folder: string) => Deno.readTextFile(join(folder, "metrics.jsonl"));
   assertEquals(await metrics(out), await metrics(whole.out));
   const [a, b] = [join(out, "last.safetensors"), join(whole.out, "last.safetensors")];
@@ -180,7 +188,88 @@ testOnDevices("train() goes on as if it had never stopped", async () => {
   const { config: _1, ...stateA } = await readTrainingState(a);
   const { config: _2, ...stateB } = await readTrainingState(b);
   assertEquals(stateA, stateB);
+  return stateA;
+}
+
+testOnDevices("train() goes on as if it had never stopped", async () => {
+  await assertResumesExactly();
 }, ["cpu"]);
+
+// ---- float16
+
+const hasFloat16 = (await findAdapter())?.features.has("shader-f16") ?? false;
+
+function float16Test(name: string, fn: () => Promise<void>) {
+  Deno.test({
+    name: `float16: ${name}${hasFloat16 ? "" : " (ignored: no WebGPU adapter with shader-f16)"}`,
+    ignore: !hasFloat16,
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn,
+  });
+}
+
+const mixed = ["--device=webgpu", "--dtype=float16"];
+
+float16Test("train() has float32's losses, closely", async () => {
+  const { metrics, printed } = await run(train, ...tiny, ...mixed, "--max_iters=30");
+  const full = await run(train, ...tiny, "--device=webgpu", "--max_iters=30");
+  assertEquals(losses(metrics).length, 31);
+  assert(String(losses(metrics)) !== String(losses(full.metrics)), "not the same products");
+  assertClose(losses(metrics), losses(full.metrics), { absolute: 0, relative: 1e-3 });
+  const evaluated = (all: typeof metrics) =>
+    evaluations(all).flatMap(({ train, val }) => [train, val]);
+  assertClose(evaluated(metrics), evaluated(full.metrics), { absolute: 0, relative: 1e-3 });
+  const { loss_scale, skipped } = metrics.findLast((line) => "loss" in line)!;
+  assertEquals([loss_scale, skipped], [65536, 0]);
+  assert(!printed.some((line) => line.includes("skipped")));
+});
+
+float16Test("train() goes on as if it had never stopped", async () => {
+  const { scaler } = await assertResumesExactly(...mixed);
+  assertEquals(scaler, { scale: 65536, growth_tracker: 12, skipped: 0 });
+});
+
+float16Test("train() skips steps until the loss is scaled less", async () => {
+  const { out } = await run(train, ...tiny, ...mixed, "--max_iters=4");
+  const path = join(out, "last.safetensors");
+  const tensors = await loadCheckpoint(path);
+  const state = await readTrainingState(path);
+  const scaler = { scale: 2 ** 22, growth_tracker: 0, skipped: 0 };
+  await saveCheckpoint(path, tensors, { trainer: JSON.stringify({ ...state, scaler }) });
+  const { printed } = await run(
+    train,
+    "--init_from=resume",
+    `--out=${out}`,
+    "--device=webgpu",
+    "--max_iters=11",
+  );
+  const lines = (await readMetrics(out)).filter(({ step, loss }) => step > 5 && loss);
+  const { scaler: after, optimizer } = await readTrainingState(path);
+  const skipped = lines.at(-1)!.skipped;
+  assert(skipped > 0 && skipped < lines.length, `${skipped} steps skipped`);
+  const scales = lines.map((_, i) => 2 ** (22 - Math.min(i, skipped)));
+  assertEquals(lines.map(({ loss_scale }) => loss_scale), scales);
+  assertEquals(after, {
+    scale: scales.at(-1),
+    growth_tracker: lines.length - skipped,
+    skipped,
+  });
+  assertEquals(optimizer.steps[0], 12 - skipped);
+  const told = printed.filter((line) => line.includes("step skipped"));
+  assertEquals(told.length, skipped);
+  assertStringIncludes(told[0], "iter 5: step skipped, as gradients of the loss times 4194304 are");
+});
+
+float16Test("sample and bench take it too", async () => {
+  const { out } = await run(train, ...tiny, "--max_iters=4");
+  const flags = [`--init_from=${out}`, "--num_samples=1", "--max_new_tokens=12", "--start=abc"];
+  const written = await run(sample, ...flags, ...mixed);
+  assertEquals(written.result!.samples[0].length, 15);
+  const sizes = ["--n_layer=1", "--n_head=1", "--n_embd=8", "--block_size=4", "--batch_size=2"];
+  const measured = await run(bench, ...sizes, "--burn_in=1", "--steps=1", ...mixed);
+  assert(measured.result!.seconds > 0);
+});
 
 testOnDevices("train() keeps the best model, and goes on from the last", async () => {
   // The learning rate is so large that the held-out loss rises.
@@ -492,10 +581,16 @@ testOnDevices("train() says in one line what is wrong", async () => {
       `Cannot resume with n_layer=3: the checkpoint '${out}/last.safetensors' has n_layer=2`,
     ],
     [[...resume, `--out=${out}`, "--gelu=tanh"], UsageError, "gelu=tanh: the checkpoint"],
+    [[...tiny, "--dtype=float16"], UsageError, "--dtype=float16: only --device=webgpu has it"],
+    [[...tiny, "--dtype=bfloat16"], UsageError, "--dtype=bfloat16: WebGPU has no bfloat16"],
   ];
   for (const [flags, type, message] of cases) {
     await assertRejects(() => run(train, "--device=cpu", ...flags), type, message);
   }
+  const half = ["--dtype=float16", "--device=cpu"];
+  const only = "only --device=webgpu has it";
+  await assertRejects(() => run(sample, ...half), UsageError, only);
+  await assertRejects(() => run(bench, ...half), UsageError, only);
   await assertRejects(() => main(["trian"]), UsageError, "Unknown command 'trian': want train,");
 }, ["cpu"]);
 
