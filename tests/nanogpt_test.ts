@@ -582,7 +582,7 @@ testOnDevices("train() says in one line what is wrong", async () => {
     ],
     [[...resume, `--out=${out}`, "--gelu=tanh"], UsageError, "gelu=tanh: the checkpoint"],
     [[...tiny, "--dtype=float16"], UsageError, "--dtype=float16: only --device=webgpu has it"],
-    [[...tiny, "--dtype=bfloat16"], UsageError, "--dtype=bfloat16: WebGPU has no bfloat16"],
+    [[...tiny, "--dtype=bfloat16", "--dataset=none"], UsageError, "WebGPU has no bfloat16"],
   ];
   for (const [flags, type, message] of cases) {
     await assertRejects(() => run(train, "--device=cpu", ...flags), type, message);
