@@ -56,10 +56,10 @@ export function grainOf(ns: number): number {
 
 // The generator's state in the engine's memory while a kernel draws, as
 // assembly/twister.ts lays it out, then two words by which the threads take turns.
-const INDEX = 628; // of a word
-const READY = 630;
-const TURN = 644;
-const WORDS = 646;
+const INDEX = 640; // of a word
+const READY = 642;
+const TURN = 656;
+const WORDS = 658;
 let generator = 0;
 
 /** Arguments of a kernel that draws. */

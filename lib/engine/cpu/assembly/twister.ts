@@ -12,10 +12,10 @@
 // at the odd words, and the last one of a block ends in the next block.
 
 // Where things are from the state's pointer on, in bytes.
-const N: usize = 624 * 4; // 624 words, and four of the next block's first words
-const INDEX: usize = N + 16; // the next word
-const BITS: usize = N + 32; // 312 bits: keep or not
-const READY: usize = N + 24; // 1: the bits are there
+const N: usize = 624 * 4; // 624 words, and sixteen of the next block's first words
+const INDEX: usize = N + 64; // the next word
+const READY: usize = N + 72; // 1: the bits are there
+const BITS: usize = N + 80; // 312 bits: keep or not
 
 // @ts-ignore: decorator
 @inline
@@ -69,24 +69,19 @@ function draws(w0: v128, w1: v128, odd: bool): v128 {
 function twist(s: usize, odd: bool, high: u32, low: u32): void {
   const limit = i32x4.splat(high);
   let equal = i32x4.splat(0);
-  let old = v128.load(s);
   let p = s;
   for (let i: usize = 0; i < 39; i++) {
-    // From the 228th word on, what is mixed in is new already. Word 227 mixes
-    // in the first new one, which also stands behind the block.
+    // From word 227 on, what is mixed in is new already; the first new words also stand behind the block.
     const m = i < 15 ? p + 397 * 4 : p - 227 * 4;
-    const o1 = v128.load(p, 16), o2 = v128.load(p, 32), o3 = v128.load(p, 48);
-    const w0 = mix4(old, v128.shuffle<i32>(old, o1, 1, 2, 3, 4), v128.load(m));
+    const w0 = mix4(v128.load(p), v128.load(p, 4), v128.load(m));
+    const w1 = mix4(v128.load(p, 16), v128.load(p, 20), v128.load(m, 16));
+    const w2 = mix4(v128.load(p, 32), v128.load(p, 36), v128.load(m, 32));
+    const w3 = mix4(v128.load(p, 48), v128.load(p, 52), v128.load(m, 48));
     v128.store(p, w0);
-    if (i == 0) v128.store(s, w0, 624 * 4);
-    const n = i == 14 ? p - 227 * 4 : m;
-    const w1 = mix4(o1, v128.shuffle<i32>(o1, o2, 1, 2, 3, 4), v128.load(n, 16));
-    const w2 = mix4(o2, v128.shuffle<i32>(o2, o3, 1, 2, 3, 4), v128.load(n, 32));
-    old = v128.load(p, 64);
-    const w3 = mix4(o3, v128.shuffle<i32>(o3, old, 1, 2, 3, 4), v128.load(n, 48));
     v128.store(p, w1, 16);
     v128.store(p, w2, 32);
     v128.store(p, w3, 48);
+    if (i == 0) memory.copy(s + N, s, 64);
     const d0 = draws(w0, w1, odd), d1 = draws(w2, w3, odd);
     equal = v128.or(equal, v128.or(i32x4.eq(d0, limit), i32x4.eq(d1, limit)));
     const bits = i32x4.bitmask(i32x4.lt_s(d0, limit)) |
