@@ -72,9 +72,12 @@ export default exercise({
         en: "only the first number is masked; the problem has two",
         es: "solo se oculta el primer número; el enunciado tiene dos",
       },
-      wrong: [`
-        const y = digits.slice(1).map((digit, i) => i < ndigit - 1 ? -1 : digit);
-        return { x: digits.slice(0, -1), y };`],
+      wrong: [
+        `const y = digits.slice(1).map((digit, i) => i < ndigit - 1 ? -1 : digit);
+         return { x: digits.slice(0, -1), y };`,
+        `const y = digits.slice(1).map((digit, i) => i < ndigit ? -1 : digit);
+         return { x: digits.slice(0, -1), y };`,
+      ],
     },
   },
   async check(t) {
@@ -99,7 +102,10 @@ export default exercise({
           oneTooMany: hide(digits.slice(1), 2 * n),
           notShifted: hide(x, 2 * n - 1),
           noMask: hide(digits.slice(1), 0),
-          onlyA: hide(digits.slice(1), n - 1),
+          onlyA: (data) =>
+            [n - 1, n].some((count) =>
+              String([...data]) === String([...x, ...hide(digits.slice(1), count).y])
+            ),
         },
       });
     }

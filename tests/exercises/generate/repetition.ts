@@ -67,6 +67,22 @@ export default exercise({
       },
       wrong: [`return logits.map((x) => x > 0 ? x / penalty : x * penalty);`],
     },
+    reversed: {
+      means: {
+        en: "multiplied and divided the wrong way round: that makes these tokens more probable",
+        es: "se ha multiplicado y dividido al revés: eso hace más probables esos elementos",
+      },
+      wrong: [`
+        const seen = new Set(ids);
+        return logits.map((x, id) => !seen.has(id) ? x : x > 0 ? x * penalty : x / penalty);`],
+    },
+    subtracted: {
+      means: {
+        en: "the penalty was subtracted; here logits are divided or multiplied by it",
+        es: "se ha restado la penalización; aquí los logits se dividen o multiplican por ella",
+      },
+      wrong: [`return logits.map((x, id) => ids.includes(id) ? x - penalty : x);`],
+    },
     forbidden: {
       means: {
         en: "the tokens in the text were forbidden; they are only to become less probable",
@@ -86,6 +102,8 @@ export default exercise({
         negative: [1.5, -2, 0.5, -2, 0.5],
         each: [0.75, -2, 0.5, -8, 0.5],
         all: [1.5, -4, 0.5, -8, 0.25],
+        reversed: [6, -2, 2, -2, 0.5],
+        subtracted: [1, -2, -1, -6, 0.5],
         forbidden: (data) => data.includes(-Infinity),
       },
     });

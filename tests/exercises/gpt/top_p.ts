@@ -90,6 +90,20 @@ export default exercise({
         });
         return kept.map((x) => x / mass);`],
     },
+    order: {
+      means: {
+        en: "the right probabilities, but from the largest on: each has to stay at its token",
+        es: "las probabilidades correctas, pero de mayor a menor: cada una debe seguir en su sitio",
+      },
+      wrong: [`
+        let mass = 0;
+        const kept = probabilities.sort((a, b) => b - a).map((x) => {
+          if (mass >= p) return 0;
+          mass += x;
+          return x;
+        });
+        return kept.map((x) => x / mass);`],
+    },
     threshold: {
       means: {
         en: "each probability was compared with a bound; p is a bound for their sum",
@@ -143,6 +157,7 @@ export default exercise({
         suspects: {
           unnormalised: keep(ids),
           unsorted: unit(keep(firstIds)),
+          order: unit(keep(ids)).sort((a, b) => b - a),
           threshold: (data) =>
             [
               unit(x.map((value) => value >= 1 - p ? value : 0)),

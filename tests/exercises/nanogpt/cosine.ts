@@ -95,6 +95,18 @@ export default exercise({
         const share = (iter - warmup) / (decay - warmup);
         return lowest + (highest - lowest) * (1 + Math.cos(Math.PI * share)) / 2;`],
     },
+    oneAhead: {
+      means: {
+        en:
+          "the warm-up is one iteration ahead, as nanoGPT's is; here the rate of iteration 0 is 0",
+        es: "el calentamiento va una iteración por delante, como el de nanoGPT; aquí empieza en 0",
+      },
+      wrong: [`
+        if (iter < warmup) return highest * (iter + 1) / (warmup + 1);
+        if (iter > decay) return lowest;
+        const share = (iter - warmup) / (decay - warmup);
+        return lowest + (highest - lowest) * (1 + Math.cos(Math.PI * share)) / 2;`],
+    },
     noWarmup: {
       means: {
         en: "there is no warm-up",
@@ -133,6 +145,7 @@ export default exercise({
       want,
       suspects: {
         noWarmup: (data) => data[0] === highest,
+        oneAhead: (data) => data[0] > 0 && data[0] < data[1] && data[1] < highest,
         toZero: then((iter) => (1 + Math.cos(Math.PI * (iter - 4) / 12)) / 2),
         fromZero: then((iter) =>
           lowest + (highest - lowest) * (1 + Math.cos(Math.PI * iter / 16)) / 2

@@ -1,15 +1,15 @@
-import { append, exercise, todo } from "../framework/exercise.ts";
+import { body, exercise } from "../framework/exercise.ts";
 
 export default exercise({
   level: 3,
   title: { en: "from tags to entities", es: "de etiquetas a entidades" },
   task: {
     en: `
-      In BIO tags B-PER begins an entity of type PER, I-PER goes on with it, and O is outside. Write spans(tags): the
+      In BIO tags B-PER begins an entity of type PER, I-PER goes on with it, and O is outside. Write entities(tags): the
       entities as texts "TYPE first end", words counted from 0, end the word after the last one, in their order. F1 over
       entities compares these: an entity counts only if its type and both ends are right.`,
     es: `
-      En las etiquetas BIO, B-PER empieza una entidad de tipo PER, I-PER la continúa y O está fuera. Escribe spans(tags):
+      En las etiquetas BIO, B-PER empieza una entidad de tipo PER, I-PER la continúa y O está fuera. Escribe entities(tags):
       las entidades como textos "TIPO primera fin", con las palabras contadas desde 0 y fin la palabra siguiente a la última,
       en orden. La F1 de entidades compara esto: una entidad solo cuenta si su tipo y sus dos extremos son correctos.`,
   },
@@ -28,12 +28,8 @@ export default exercise({
       es: 'Recorre [...tags, "O"]: así la última entidad acaba como las demás.',
     },
   ],
-  look: "spans() and entities()",
-  start: [append(`
-    /** The entities in BIO tags, as "TYPE first end". */
-    export function spans(tags: string[]): string[] {
-      ${todo}
-    }`)],
+  look: "entities()",
+  start: [body("entities")],
   solution: `
     const found: string[] = [];
     let open = "", first = 0;
@@ -93,14 +89,19 @@ export default exercise({
         en: "the end is the last word of the entity; it is to be the word after it",
         es: "el fin es la última palabra de la entidad; debe ser la siguiente",
       },
-      wrong: [`return entities(tags).map((span) => {
-        const [type, first, end] = span.split(" ");
-        return \`\${type} \${first} \${Number(end) - 1}\`;
-      });`],
+      wrong: [`
+        const found: string[] = [];
+        let open = "", first = 0;
+        for (const [i, tag] of [...tags, "O"].entries()) {
+          if (open && tag === \`I-\${open}\`) continue;
+          if (open) found.push(\`\${open} \${first} \${i - 1}\`);
+          [open, first] = [tag === "O" ? "" : tag.slice(2), i];
+        }
+        return found;`],
     },
   },
   async check(t) {
-    const { spans } = t.exports<{ spans(tags: string[]): string[] }>("spans");
+    const { entities } = t.exports<typeof import("scripts/transformer-ner.ts")>("entities");
     const cases: [string, string[]][] = [
       ["B-PER I-PER O B-LOC O O B-ORG I-ORG I-ORG O", ["PER 0 2", "LOC 3 4", "ORG 6 9"]],
       ["O B-PER B-PER I-PER B-LOC O", ["PER 1 2", "PER 2 4", "LOC 4 5"]],
@@ -112,8 +113,8 @@ export default exercise({
       const tags = text.split(" ");
       const words = tags.flatMap((tag, i) => tag === "O" ? [] : [`${tag.slice(2)} ${i} ${i + 1}`]);
       await t.equal({
-        what: "spans(tags)",
-        got: () => spans([...tags]),
+        what: "entities(tags)",
+        got: () => entities([...tags]),
         want,
         input: `tags ${text}`,
         suspects: {

@@ -65,6 +65,16 @@ export default exercise({
         return tf.tensor2d(Array.from({ length: positions }, (_, pos) =>
           Array.from({ length: d_model }, (_, c) => (c % 2 ? Math.cos : Math.sin)(angle(pos, c)))));`],
     },
+    halved: {
+      means: {
+        en: "the exponent is i / d_model: it lacks the 2 of 2i / d_model",
+        es: "el exponente es i / d_model: le falta el 2 de 2i / d_model",
+      },
+      wrong: [`
+        const angle = (pos: number, c: number) => pos / 10000 ** (Math.floor(c / 2) / d_model);
+        return tf.tensor2d(Array.from({ length: positions }, (_, pos) =>
+          Array.from({ length: d_model }, (_, c) => (c % 2 ? Math.cos : Math.sin)(angle(pos, c)))));`],
+    },
     exchanged: {
       means: {
         en: "sine and cosine are exchanged: position 0 is to be 0, 1, 0, 1, ...",
@@ -113,6 +123,7 @@ export default exercise({
         halves: table((pos, c) => wave(c < 4 ? 0 : 1, angle(pos, c % 4))),
         ownAngle: table((pos, c) => wave(c, pos * Math.sqrt(step) ** c)),
         doubled: table((pos, c) => wave(c, angle(pos, 2 * Math.floor(c / 2)))),
+        halved: table((pos, c) => wave(c, pos * Math.sqrt(step) ** Math.floor(c / 2))),
         exchanged: table((pos, c) => wave(c + 1, angle(pos, Math.floor(c / 2)))),
         fromOne: table((pos, c) => wave(c, angle(pos + 1, Math.floor(c / 2)))),
       },
