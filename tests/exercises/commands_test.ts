@@ -152,6 +152,9 @@ Deno.test("whatever a file does, its check ends with a report", () =>
       const forged = await check("forged", before(`console.log('${answer}');\nDeno.exit(0);`));
       assertEquals(forged.stage, "crash");
 
+      // A promise or a timer that fails later is not taken for a mistake of the next file.
+      const late = `Promise.reject(new Error("late")); setTimeout(() => { throw 1; });`;
+      assertEquals((await check("late", `${right}\n${late}`)).state, "passed");
       assertEquals((await check("right", right)).state, "passed");
       assertEquals((await check("wrong", wrong)).diagnosis, "sign");
       for (const { stage, report } of await endless) {

@@ -26,7 +26,7 @@ export default exercise({
         "La suma tiene una cifra más que sus sumandos, como en 99 + 99 = 198; invierte solo la suma.",
     },
   ],
-  look: "encodeSum() and AdditionDataset.digits()",
+  look: "encodeSum(), AdditionDataset.digits()",
   start: [append(`
     /** The digits of a, of b, and of a + b backwards. */
     export function encodeSum(a: number, b: number, ndigit: number): number[] {

@@ -26,7 +26,7 @@ export default exercise({
       es: "y es digits.slice(1); sus primeras 2 ndigit - 1 cifras son del enunciado.",
     },
   ],
-  look: "inputAndTarget() and AdditionDataset.batch()",
+  look: "inputAndTarget(), AdditionDataset.batch()",
   start: [append(`
     /** The digits that go in, and the digit after each, -1 where it belongs to the problem. */
     export function inputAndTarget(digits: number[], ndigit: number): { x: number[]; y: number[] } {

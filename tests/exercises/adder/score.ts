@@ -25,7 +25,7 @@ export default exercise({
         "Number(parte.join('')) da un número; dale antes la vuelta a la última parte con toReversed().",
     },
   ],
-  look: "isRight() and evalSplit()",
+  look: "isRight(), evalSplit()",
   start: [append(`
     /** Whether the digits are those of a, b and a + b backwards. */
     export function isRight(written: number[], ndigit: number): boolean {

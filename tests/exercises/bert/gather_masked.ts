@@ -25,7 +25,7 @@ export default exercise({
       es: "En b T + p: suma a masked_pos una columna con 0, T, 2 T, ... y aplica gather.",
     },
   ],
-  look: "gatherMasked() and BERT.forward()",
+  look: "gatherMasked(), BERT.forward()",
   start: [append(`
     /** The vectors at some places of each row: x (B, T, C), masked_pos (B, M) -> (B, M, C). */
     export function gatherMasked(x: Tensor, masked_pos: Tensor): Tensor {

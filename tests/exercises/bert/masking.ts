@@ -28,7 +28,7 @@ export default exercise({
         "Guárdalo en una variable: cada llamada a random() es otro sorteo. Un segundo sorteo escoge la palabra.",
     },
   ],
-  look: "maskToken() and makeBatch()",
+  look: "maskToken(), makeBatch()",
   start: [append(`
     /** What stands in the place of a word that is to be restored. */
     export function maskToken(id: number, vocab_size: number, random: () => number): number {

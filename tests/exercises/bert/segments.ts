@@ -30,7 +30,7 @@ export default exercise({
       es: "new Array(n).fill(x) crea una lista con n veces x; tres seguidas forman segment_ids.",
     },
   ],
-  look: "makeRow() and makeBatch()",
+  look: "makeRow(), makeBatch()",
   start: [append(`
     /** [CLS] a [SEP] b [SEP] and padding, and the segment of each place. */
     export function makeRow(

@@ -25,7 +25,7 @@ export default exercise({
         "[...new Set([...text])].sort(...) son los caracteres; compara codePointAt(0), pues sort() solo compara mitades.",
     },
   ],
-  look: "encodeText() and encodeCharacters()",
+  look: "encodeText(), encodeCharacters()",
   start: [append(`
     /** The characters of a text, sorted by code point, and the text as their indices. */
     export function encodeText(text: string): { characters: string[]; ids: number[] } {

@@ -27,7 +27,7 @@ export default exercise({
         "El último pasaje necesita un índice tras x. Con length 5 y block_size 4 hay un comienzo.",
     },
   ],
-  look: "passage(), passageCount() and CharDataset",
+  look: "passage(), passageCount(), CharDataset",
   start: [append(`
     /** block_size ids from start on, and the id after each. */
     export function passage(ids: number[], start: number, block_size: number): { x: number[]; y: number[] } {

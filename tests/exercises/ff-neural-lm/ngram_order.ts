@@ -24,7 +24,7 @@ export default exercise({
         "La ventana i tiene los elementos i a i + n_step - 1, y el elemento i + n_step es su objetivo.",
     },
   ],
-  look: "ngrams() and makeBatch()",
+  look: "ngrams(), makeBatch()",
   start: [append(`
     /** All windows of n_step tokens with the token after each. */
     export function ngrams(ids: number[], n_step: number): { inputs: number[][]; targets: number[] } {

@@ -32,7 +32,7 @@ export default exercise({
         "La exponencial va al final, tras la media: return F.crossEntropy(logits, targets).exp().",
     },
   ],
-  look: "perplexityOf() and perplexity()",
+  look: "perplexityOf(), perplexity()",
   start: [append(`
     /** exp of the mean of -log p(target): logits (N, V), targets (N). */
     export function perplexityOf(logits: Tensor, targets: Tensor): number | Promise<number> | Tensor {

@@ -39,7 +39,7 @@ export default exercise({
       es: "El forward es el de NNLM sin .add(this.W.forward(x)).",
     },
   ],
-  look: "NNLMWithoutW and NNLM",
+  look: "NNLMWithoutW, NNLM",
   start: [append(`
     /** The model without the direct connections: words (B, T) -> logits (B, V). */
     export class NNLMWithoutW extends nn.Module {

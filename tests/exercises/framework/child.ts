@@ -33,6 +33,11 @@ function send(text: string) {
   for (let bytes = encode(text); bytes.length > 0;) bytes = bytes.subarray(write(bytes));
 }
 
+// What a file has left behind, a promise or a timer that fails, must not end the check of the next one.
+for (const kind of ["unhandledrejection", "error"]) {
+  addEventListener(kind, (event) => event.preventDefault());
+}
+
 let key = "";
 for await (const line of lines()) {
   const message = JSON.parse(line);

@@ -25,7 +25,7 @@ export default exercise({
         "Crea un solo decodificador y llama a decode(chunk, { stream: true }) con cada uno: guarda los bytes que sobran.",
     },
   ],
-  look: "streamText() and decodeBytes",
+  look: "streamText(), decodeBytes",
   start: [append(`
     /** The text that can be shown after each chunk of bytes. */
     export function streamText(chunks: Uint8Array[]): string[] {

@@ -24,7 +24,7 @@ export default exercise({
       es: "namedModules() da cada módulo con su nombre, e instanceof nn.Linear dice si es lineal.",
     },
   ],
-  look: "decaying() and GPT.configureOptimizers()",
+  look: "decaying(), GPT.configureOptimizers()",
   start: [append(`
     /** The names of the parameters that decay: the weights of linear layers. */
     export function decaying(model: GPT): string[] {

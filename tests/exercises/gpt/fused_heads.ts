@@ -34,7 +34,7 @@ export default exercise({
         "Primero .reshape([T, H, D]) y después .transpose([1, 0, 2]); un reshape a (H, T, D) mezclaría cabezas y elementos.",
     },
   ],
-  look: "allHeads() and splitHeads in CausalSelfAttention.forward()",
+  look: "allHeads(), CausalSelfAttention.forward()",
   start: [append(`
     /** x (T, C) times each of H weights (D, C) transposed, in one product -> (H, T, D). */
     export function allHeads(x: Tensor, weights: Tensor[]): Tensor {

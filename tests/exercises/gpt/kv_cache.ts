@@ -38,7 +38,7 @@ export default exercise({
         "const cache: Cache = Array.from({ length: model.config.n_layer }, () => ({})); fresh = prompt y luego [token].",
     },
   ],
-  look: "continueGreedy() and CausalSelfAttention.forward()",
+  look: "continueGreedy(), CausalSelfAttention.forward()",
   start: [append(`
     /** The most probable continuation of a prompt; each token goes into the model once. */
     export async function continueGreedy(model: GPT, prompt: number[], count: number): Promise<number[]> {

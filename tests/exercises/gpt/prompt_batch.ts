@@ -41,7 +41,7 @@ export default exercise({
       es: "Lee todo (B, T, V) con await logits.array() y toma filas[b][prompts[b].length - 1].",
     },
   ],
-  look: "lastLogits() and GPT.forward()",
+  look: "lastLogits(), GPT.forward()",
   start: [append(`
     /** The logits (V) of the token after each prompt, in one forward pass. */
     export async function lastLogits(model: GPT, prompts: number[][]): Promise<number[][]> {

@@ -26,7 +26,7 @@ export default exercise({
       es: "Sin una función, sort compara textos: escribe sort((a, b) => b - a).",
     },
   ],
-  look: "topK() and nextToken()",
+  look: "topK(), nextToken()",
   start: [append(`
     /** The logits with all but the k largest at -Infinity. */
     export function topK(logits: number[], k: number): number[] {

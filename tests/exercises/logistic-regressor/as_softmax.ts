@@ -34,7 +34,7 @@ export default exercise({
         "Toma 0 como logit de la clase 0, es decir, una fila de ceros, y z como el de la clase 1.",
     },
   ],
-  look: "asSoftmax() and sigmoid()",
+  look: "asSoftmax(), sigmoid()",
   start: [append(`
     /** A softmax regressor with the same probabilities: weights (2), bias (1) -> weight (2, 2), a row a class, and bias (2). */
     export function asSoftmax(weights: Tensor, bias: Tensor): { weight: Tensor; bias: Tensor } {

@@ -33,7 +33,7 @@ export default exercise({
         "gradients(X, y, weights, tf.zeros([1]))[0] es el gradiente que necesitas; no uses su [1].",
     },
   ],
-  look: "fitWithoutBias(), and the loop under '---- train'",
+  look: "fitWithoutBias(), '---- train'",
   start: [append(`
     /** Gradient descent without a bias, from weights 0: X (N, 2), y (N) -> weights (2). */
     export function fitWithoutBias(X: Tensor, y: Tensor, steps: number, learning_rate: number): Tensor {

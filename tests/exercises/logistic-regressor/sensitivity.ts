@@ -33,7 +33,7 @@ export default exercise({
         "Convierte y (1 - y) en una columna (N, 1) y multiplícala por los pesos: se difunde a (N, 2).",
     },
   ],
-  look: "sensitivity() and forward()",
+  look: "sensitivity(), forward()",
   start: [append(`
     /** The derivative of each point's probability by its features: X (N, 2) -> (N, 2). */
     export function sensitivity(X: Tensor, weights: Tensor, bias: Tensor): Tensor {

@@ -38,7 +38,7 @@ export default exercise({
         "return { X: [N, 2], weights: [2], ... }: un gradiente tiene la forma de aquello de lo que lo es.",
     },
   ],
-  look: "shapes(), forward() and gradients()",
+  look: "shapes(), forward(), gradients()",
   start: [append(`
     /** The shape of each tensor for N points. */
     export function shapes(N: number): Record<string, number[]> {

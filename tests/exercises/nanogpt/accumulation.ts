@@ -30,7 +30,7 @@ export default exercise({
       es: "Pondera cada uno por su parte de las filas: batch.shape[0] / total; después suma.",
     },
   ],
-  look: "accumulate() and the inner loop of train",
+  look: "accumulate(), train()",
   start: [append(`
     /** The gradient of the mean loss over the rows of all batches. */
     export function accumulate(batches: Tensor[], gradientOf: (batch: Tensor) => Tensor): Tensor {

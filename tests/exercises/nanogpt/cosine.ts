@@ -33,7 +33,7 @@ export default exercise({
       es: "(1 + cos(pi parte)) / 2 va de 1 a 0: es lo que queda del camino de lowest a highest.",
     },
   ],
-  look: "cosineRate() and getLr()",
+  look: "cosineRate(), getLr()",
   start: [append(`
     /** A linear warm-up, then half a cosine down to lowest. */
     export function cosineRate(

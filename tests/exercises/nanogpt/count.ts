@@ -39,7 +39,7 @@ export default exercise({
         "Sesgos de un bloque: 3 C, C, 4 C y C en las capas lineales y C en cada normalización, cuyo peso es C.",
     },
   ],
-  look: "parameterCount(), Block, MLP and CausalSelfAttention",
+  look: "parameterCount(), Block, MLP, CausalSelfAttention",
   start: [append(`
     /** How many numbers the parameters of a GPT of this size hold. */
     export function parameterCount(

@@ -24,7 +24,7 @@ export default exercise({
       es: "La consulta i está en seen + i; la clave j está en j; se oculta j > seen + i.",
     },
   ],
-  look: "cachedMask() and mha()",
+  look: "cachedMask(), mha()",
   start: [append(`
     /** 0 where a new token may look, -1e10 at its future: (T, seen + T). */
     export function cachedMask(T: number, seen: number): Tensor {

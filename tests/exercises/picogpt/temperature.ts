@@ -24,7 +24,7 @@ export default exercise({
       es: "Divide primero, luego resta el máximo, aplica exp y divide por la suma.",
     },
   ],
-  look: "withTemperature() and softmax()",
+  look: "withTemperature(), softmax()",
   start: [append(`
     /** softmax(logits / temperature). */
     export function withTemperature(logits: number[], temperature: number): number[] {

@@ -32,7 +32,7 @@ export default exercise({
         "nearest(word, rows) sirve para una fila propia: añade b - a + c como fila V tras los vectores y filtra.",
     },
   ],
-  look: "analogy() and nearest()",
+  look: "analogy(), nearest()",
   start: [append(`
     /** The word that is to c as b is to a: indices of rows of vectors (V, E). */
     export function analogy(a: number, b: number, c: number, vectors: number[][]): number {

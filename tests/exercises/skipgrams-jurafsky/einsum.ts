@@ -35,7 +35,7 @@ export default exercise({
         'tf.einsum("ij,ij->i", w, c); o, sin einsum, multiplica elemento a elemento y suma sobre el eje 1.',
     },
   ],
-  look: "dotProducts() and Word2Vec.forward()",
+  look: "dotProducts(), Word2Vec.forward()",
   start: [append(`
     /** The dot product of each row of w with the same row of c: w (B, E), c (B, E) -> (B). */
     export function dotProducts(w: Tensor, c: Tensor): Tensor {

@@ -42,7 +42,7 @@ export default exercise({
         "Respecto a w: (s(positive . w) - 1) positive + la suma de s(n . w) n, con los vectores antiguos.",
     },
   ],
-  look: "sgdStep(); Jurafsky and Martin, 'Learning skip-gram embeddings'",
+  look: "sgdStep()",
   start: [append(`
     /** One step of gradient descent: target w (E), its context positive (E), noise negatives (k, E). */
     export function sgdStep(

@@ -26,7 +26,7 @@ export default exercise({
       es: "Omite j = i y las posiciones que no existen: j < 0 y j >= words.length.",
     },
   ],
-  look: "windowPairs() and positivePairs()",
+  look: "windowPairs(), positivePairs()",
   start: [append(`
     /** Each word with the up to L words on either side of it. */
     export function windowPairs(words: number[], L: number): Pair[] {

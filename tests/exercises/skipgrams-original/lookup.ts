@@ -26,7 +26,7 @@ export default exercise({
         "tf.gather(x, indices, axis) escoge a lo largo de cualquier eje; puede que haya que trasponer el resultado.",
     },
   ],
-  look: "lookup() and Word2Vec.forward()",
+  look: "lookup(), Word2Vec.forward()",
   start: [append(`
     /** What one-hot rows of the words give in a linear layer: weight (E, V), words (B) -> (B, E). */
     export function lookup(weight: Tensor, words: Tensor): Tensor {

@@ -26,7 +26,7 @@ export default exercise({
       es: "En cada uno, la palabra izquierda es contexto de la derecha, y al revés.",
     },
   ],
-  look: "boundedPairs() and skipGrams()",
+  look: "boundedPairs(), skipGrams()",
   start: [append(`
     /** Neighbouring words inside each sentence, in both directions. */
     export function boundedPairs(sentences: number[][]): Pair[] {

@@ -59,7 +59,7 @@ export default exercise({
         "new SGD(model.parameters(), { lr: 0.5 }), unas 200 veces optimizer.step(() => F.nllLoss(...)); luego argMax(1).",
     },
   ],
-  look: "sentiment(), SoftmaxRegressor and the loop under '---- train'",
+  look: "sentiment(), SoftmaxRegressor, '---- train'",
   start: [append(`
     /** Learns from sentences with labels 0 or 1 and predicts the labels of other sentences. */
     export async function sentiment(training: [string, number][], sentences: string[]): Promise<number[]> {

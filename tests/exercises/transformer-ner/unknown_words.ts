@@ -29,7 +29,7 @@ export default exercise({
         "indexOf da -1 si la palabra no está: Math.max lo convertiría en el índice 0, que no es el correcto.",
     },
   ],
-  look: "encodeWithUnknown() and Vocabulary",
+  look: "encodeWithUnknown(), Vocabulary",
   start: [append(`
     /** Indices of the words of sentences; 1 for words that the training sentences have less than min_count times. */
     export function encodeWithUnknown(training: string[][], sentences: string[][], min_count: number): number[][] {

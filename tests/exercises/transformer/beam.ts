@@ -80,7 +80,7 @@ export default exercise({
         "El bucle: for (let t = 0; t < tgt_len && beams.some(abierto); t++); al final, return beams[0].words.",
     },
   ],
-  look: "beam() and greedyDecoder()",
+  look: "beam(), greedyDecoder()",
   start: [append(`
     /** The most probable sequence that a beam of this width finds; next gives log p of each next word. */
     export function beam(
