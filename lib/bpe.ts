@@ -367,6 +367,7 @@ function showWork(tokenizer: BPETokenizer, text: string): void {
 /** Trains a vocabulary on a file, with a progress bar, and saves it. */
 async function train(file: string, vocabSize: number, out: string): Promise<void> {
   const text = await readText(file);
+  if (text === "") throw new InputError(`Cannot learn from '${file}': it is empty`);
   const { progressBar } = await import("./progress.ts");
   const bar = progressBar(vocabSize - 256);
   const tokenizer = trainBPE(text, vocabSize, { onMerge: (done) => bar.update(done, "merges") });

@@ -324,6 +324,8 @@ export async function nextToken(
 
 // ---- data
 
+const ascending = (a: number, b: number) => a - b; // without it toSorted() compares texts: 10 before 9
+
 /**
  * Sequences of digits and the same sorted: 2 0 1 is the text 2 0 1 0 1 2, and only its second half is to be predicted.
  * Each row is drawn when it is asked for. A quarter of all sequences, chosen by a hash of the digits, is for testing.
@@ -360,7 +362,7 @@ export class SortDataset {
 
   /** x and y (B, 2n - 1), int32; y is -1 where the next digit is still one of the question. */
   batch(rows: ArrayLike<number>): [x: Tensor, y: Tensor] {
-    const texts = Array.from(rows, () => this.draw()).map((s) => [...s, ...s.toSorted()]); // B of 2n
+    const texts = Array.from(rows, () => this.draw()).map((s) => [...s, ...s.toSorted(ascending)]); // B of 2n
     const x = texts.map((text) => text.slice(0, -1));
     const y = texts.map((text) => text.slice(1).map((d, i) => i < this.digits - 1 ? -1 : d));
     return [tf.tensor2d(x, undefined, "int32"), tf.tensor2d(y, undefined, "int32")];
@@ -378,7 +380,7 @@ export async function evalSplit(model: GPT, dataset: SortDataset, max_batches: n
     const questions = x.slice([0, 0], [-1, n]); // (B, n)
     for (const text of await model.generate(questions, n)) {
       const [inp, predicted] = [text.slice(0, n), text.slice(n)];
-      if (String(predicted) !== String(inp.toSorted())) mistakes.push({ inp, predicted });
+      if (String(predicted) !== String(inp.toSorted(ascending))) mistakes.push({ inp, predicted });
       total++;
     }
     questions.dispose();
@@ -408,7 +410,7 @@ export const main = program({
     : rest.sort;
   if (asked.length !== length || asked.some((digit) => digit >= num_digits)) {
     throw new UsageError(
-      `Cannot sort ${asked} as the model learns to sort ${length} digits from 0 to ${
+      `Cannot sort [${asked}] as the model learns to sort ${length} digits from 0 to ${
         num_digits - 1
       }: see --length and --num_digits`,
     );
@@ -457,7 +459,7 @@ export const main = program({
   for (const dataset of [train, test]) {
     const { correct, total, mistakes } = await evalSplit(model, dataset, 50);
     const claims = mistakes.map(({ inp, predicted }) =>
-      `GPT claims that [${inp}] sorted is [${predicted}] but gt is [${inp.toSorted()}]`
+      `GPT claims that [${inp}] sorted is [${predicted}] but gt is [${inp.toSorted(ascending)}]`
     );
     for (const claim of [...new Set(claims)].slice(0, 3)) console.log(claim);
     scores[dataset.split] = 100 * correct / total;
@@ -470,8 +472,8 @@ export const main = program({
   const sorted = text.slice(length);
   console.log(`input sequence  : [${asked}]`);
   console.log(`predicted sorted: [${sorted}]`);
-  console.log(`gt sort         : [${asked.toSorted()}]`);
-  console.log(`matches         : ${String(sorted) === String(asked.toSorted())}`);
+  console.log(`gt sort         : [${asked.toSorted(ascending)}]`);
+  console.log(`matches         : ${String(sorted) === String(asked.toSorted(ascending))}`);
   return { model, scores, sorted, history: trainer.history };
 });
 

@@ -378,6 +378,12 @@ Deno.test("the program trains a vocabulary, uses it, and says what is wrong with
     const missing = await program("--train", join(folder, "none.txt"), "--out", out);
     assertEquals(missing.code, 1);
     assert(missing.error.includes("none.txt") && !missing.error.includes("    at "), missing.error);
+    await Deno.writeTextFile(text, "");
+    const empty = await program("--train", text, "--out", out);
+    assertEquals([empty.code, empty.error.trim()], [
+      1,
+      `error: Cannot learn from '${text}': it is empty`,
+    ]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -297,6 +297,11 @@ Deno.test("SortDataset splits sequences by their digits alone and asks for the s
       assertEquals(row.slice(5), question.toSorted().slice(0, -1));
     }
   }
+  // Above 10 as well it is numbers that are sorted.
+  const [x] = new SortDataset("train", 6, 100).batch(new Int32Array(5));
+  for (const row of x.arraySync() as number[][]) {
+    assertEquals(row.slice(6), [...Int32Array.from(row.slice(0, 6)).sort()].slice(0, -1));
+  }
   assertThrows(() => new SortDataset("train", 1, 1).draw(), UsageError, "num_digits=1");
 });
 
