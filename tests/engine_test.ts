@@ -11,9 +11,12 @@ import {
   threadsReady,
 } from "lib/engine/cpu/index.ts";
 import { build } from "lib/engine/cpu/build.ts";
+import { type DrawMask, drawMask, maskDrawer } from "lib/engine/cpu/draws.ts";
 import { EngineMemory } from "lib/engine/cpu/memory.ts";
 import { TURBO_FLAGS, turboActive } from "lib/engine/cpu/turbo.ts";
 import { matmul } from "lib/engine/cpu/matmul.ts";
+import { dropoutBits } from "lib/engine/webgpu/dropout.ts";
+import { torch } from "lib/random.ts";
 
 await startEngine({ threads: 4 });
 
@@ -394,6 +397,96 @@ Deno.test("a large matrix product is divided by columns when B does not fit", as
     for (let l = 0; l < k; l++) sum += a[i * k + l] * b[l * n + j];
     assert(Math.abs(c[i * n + j] - sum) < 1e-3, `${i}, ${j}: ${c[i * n + j]}, not ${sum}`);
   }
+});
+
+// ---- dropout's masks as bits, which the device webgpu draws without the engine
+
+/** Checks a mask of n bits, drawn after `words` words of a seed, against torch.dropoutMask. */
+function checkMask(draw: DrawMask, n: number, p: number, words: number) {
+  const start = () => {
+    torch.manualSeed(n);
+    torch.rand(words);
+  };
+  start();
+  const expected = new Int32Array(Math.ceil(n / 32));
+  torch.dropoutMask(n, p).forEach((x, i) => {
+    if (x !== 0) expected[i >> 5] |= 1 << (i & 31);
+  });
+  const state = torch.getState();
+  start();
+  const what = `${n} bits, p=${p}, after ${words} words`;
+  const bits = draw(n, p);
+  assert(bits.length === expected.length && bits.every((word, i) => word === expected[i]), what);
+  assertEquals(torch.getState(), state, what);
+}
+
+/** What maskDrawer() makes where WebAssembly has no SIMD. */
+function withoutSimd(): DrawMask {
+  const { Module } = WebAssembly;
+  WebAssembly.Module = class extends Module {
+    constructor() {
+      super(new Uint8Array()); // throws WebAssembly.CompileError
+    }
+  };
+  try {
+    return maskDrawer();
+  } finally {
+    WebAssembly.Module = Module;
+  }
+}
+
+for (
+  const [name, draw] of Object.entries({
+    "drawMask()": drawMask,
+    "drawMask() by the plain module": maskDrawer(false),
+    "drawMask() without SIMD": withoutSimd(),
+  })
+) {
+  Deno.test(`${name} has torch.dropoutMask's bits and leaves the generator where it does`, () => {
+    const tiny = 2 ** -53;
+    for (const n of [1, 31, 32, 33, 311, 312, 313, 624, 2 ** 18, 2 ** 19 + 77]) {
+      for (const words of [0, 1, 623]) checkMask(draw, n, 0.1, words);
+    }
+    for (const p of [0, 1, 0.5, tiny, 1e-20, 1 - tiny, 1 - 3 * tiny, Number.MIN_VALUE]) {
+      for (const words of [0, 3]) checkMask(draw, 1001, p, words);
+    }
+    for (let i = 0; i < 200; i++) checkMask(draw, whole(1, 3000), random(), whole(0, 1300));
+    // A draw that is the limit itself, or beside it: all 53 bits decide.
+    for (const words of [0, 1]) {
+      for (const place of [0, 5, 310, 311, 312, 700]) {
+        torch.manualSeed(900);
+        torch.rand(words);
+        const u = torch.rand64(place + 1)[place];
+        for (const limit of [u - tiny, u, u + tiny]) checkMask(draw, 900, 1 - limit, words);
+      }
+    }
+  });
+}
+
+Deno.test("dropoutBits() goes on from whatever was drawn before", async () => {
+  await tf.setBackend("cpu");
+  const tensorOf: DrawMask = (n, p) => {
+    const bits = dropoutBits(n, p);
+    assertEquals([bits.dtype, bits.shape], ["int32", [Math.ceil(n / 32)]]);
+    const words = Int32Array.from(bits.dataSync());
+    bits.dispose();
+    return words;
+  };
+  checkMask(tensorOf, 5000, 0.2, 41);
+  const draws = (bits: (n: number, p: number) => number) => {
+    torch.manualSeed(5);
+    return [0.1, 0.9, 0.3, 0.3].map((p, i) => [bits(100 + i, p), ...torch.randn(3 + i)]);
+  };
+  const kept = (words: Int32Array) => {
+    let count = 0;
+    for (let word of words) for (; word !== 0; word &= word - 1) count++;
+    return count;
+  };
+  assertEquals(
+    draws((n, p) => kept(tensorOf(n, p))),
+    draws((n, p) => torch.dropoutMask(n, p).filter((x) => x !== 0).length),
+  );
+  assertThrows(() => dropoutBits(2, 1.5), RangeError, "1.5");
 });
 
 Deno.test("an unknown kernel is named", () => {

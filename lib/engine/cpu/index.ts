@@ -41,8 +41,8 @@ import { registerBackend, type Tensor, type TensorInfo } from "@tensorflow/tfjs-
 import { EngineBackend, type EngineType } from "./backend.ts";
 import { registerEngineKernels } from "./kernels.ts";
 import { registerFusedKernels } from "./ops.ts";
-import { EngineMemory, type MemoryStatistics, RESERVED } from "./memory.ts";
-import type { ModuleExports } from "./control.ts";
+import { EngineMemory, type MemoryStatistics } from "./memory.ts";
+import { instantiate } from "./module.ts";
 import { Threads } from "./threads.ts";
 
 export { SCRATCH_BYTES } from "./control.ts";
@@ -97,18 +97,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<EngineIn
     throw new RangeError(`Cannot start ${count} threads: give a whole number of 1 or more`);
   }
   const memory = new EngineMemory(undefined, shared);
-  let bytes = read("kernels.wasm");
-  const relaxed = (options.relaxed ?? true) && WebAssembly.validate(bytes);
-  if (!relaxed) bytes = read("kernels-plain.wasm");
-  if (!shared) unshare(bytes);
-  const module = new WebAssembly.Module(bytes);
-  const instance = new WebAssembly.Instance(module, {
-    env: { memory: memory.memory },
-  });
-  const { constantsEnd } = instance.exports as unknown as ModuleExports;
-  if (constantsEnd() > RESERVED) {
-    throw new Error("The module's constants reach into the allocator's memory");
-  }
+  const { module, instance, relaxed } = instantiate(memory.memory, options.relaxed);
   const threads = new Threads(module, instance, memory, count);
   const backend = new EngineBackend(memory);
   const info = { threads: count, relaxed };
@@ -117,16 +106,6 @@ export async function startEngine(options: EngineOptions = {}): Promise<EngineIn
   registerEngineKernels();
   registerFusedKernels();
   return info;
-}
-
-// Makes the module import a memory that is not shared: one bit of the import.
-function unshare(bytes: Uint8Array) {
-  const text = new TextDecoder("latin1").decode(bytes.subarray(0, 1024));
-  bytes[text.indexOf("\x06memory\x02") + 8] &= ~2;
-}
-
-function read(name: string): Uint8Array<ArrayBuffer> {
-  return Deno.readFileSync(new URL(name, import.meta.url));
 }
 
 /** Starts the worker threads now; resolves when they run. For benchmarks. */

@@ -1,6 +1,6 @@
 /** What the fused operations share: their place on tfjs's tape, and the dropout generator. */
 import { engine, type Tensor } from "@tensorflow/tfjs-core";
-import { torch } from "../../random.ts";
+import { drawLimit, lendState, STATE_WORDS, takeState } from "./draws.ts";
 import { alloc, heap, output, tensor } from "./index.ts";
 
 /** Gradients by input name, each computed only if it is asked for. */
@@ -54,19 +54,17 @@ export function grainOf(ns: number): number {
 
 // ---- dropout
 
-// The generator's state in the engine's memory while a kernel draws, as
-// assembly/twister.ts lays it out, then two words by which the threads take turns.
-const INDEX = 640; // of a word
-const READY = 642;
-const TURN = 656;
-const WORDS = 658;
+// In the engine's memory while a kernel draws: the generator's state, then two
+// words by which the threads take turns.
+const TURN = STATE_WORDS;
+const WORDS = TURN + 2;
 let generator = 0;
 
 /** Arguments of a kernel that draws. */
 export interface Draws {
   /** Pointer of the state: see assembly/twister.ts. */
   state: number;
-  /** (1 - p) * 2^53, rounded up: its high and low 32 bits. */
+  /** (1 - p) * 2^53: its high and low 32 bits. */
   high: number;
   low: number;
   /** 1 / (1 - p), as PyTorch rounds it. */
@@ -81,21 +79,16 @@ export interface Draws {
  */
 export function drawing(p: number, kernel: (draws: Draws) => void): void {
   generator ||= alloc(4 * WORDS, "the generator's state");
-  let words = stateWords();
-  words.set(torch.mt.state);
-  words[INDEX] = torch.mt.index;
-  words[READY] = words[TURN] = words[TURN + 1] = 0;
-  const limit = Math.ceil((1 - p) * 2 ** 53);
+  const words = stateWords();
+  lendState(words);
+  words[TURN] = words[TURN + 1] = 0;
   kernel({
     state: generator,
-    high: Math.floor(limit / 2 ** 32),
-    low: limit % 2 ** 32,
+    ...drawLimit(p),
     factor: dropoutFactor(p),
     turn: generator + 4 * TURN,
   });
-  words = stateWords(); // the kernel's buffers may have made the memory grow
-  torch.mt.state.set(words.subarray(0, 624));
-  torch.mt.index = words[INDEX];
+  takeState(stateWords()); // again, as the kernel's buffers may have made the memory grow
 }
 
 function stateWords(): Uint32Array {

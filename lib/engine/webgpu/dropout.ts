@@ -1,7 +1,7 @@
 /** Dropout with PyTorch's mask: drawn on the host, sent as one bit an element. */
 import * as tf from "@tensorflow/tfjs-core";
 import * as F from "../../functional.ts";
-import { torch } from "../../random.ts";
+import { drawMask } from "../cpu/draws.ts";
 import { differentiable, empty, f32, launch, read, u32, write } from "./launch.ts";
 
 type Tensor = tf.Tensor;
@@ -10,15 +10,7 @@ const threads = 256;
 
 /** The mask that `torch.dropoutMask(n, p)` draws, as bits: 1 where an element is kept, 32 to a word. */
 export function dropoutBits(n: number, p: number): Tensor {
-  const words = new Int32Array(Math.ceil(n / 32));
-  const block = 32 * 1024; // values at a time
-  for (let start = 0; start < n; start += block) {
-    const mask = torch.dropoutMask(Math.min(block, n - start), p);
-    for (let j = 0; j < mask.length; j++) {
-      if (mask[j] !== 0) words[(start + j) >>> 5] |= 1 << (j & 31);
-    }
-  }
-  return tf.tensor1d(words, "int32");
+  return tf.tensor1d(drawMask(n, p), "int32");
 }
 
 /** What a kept element is multiplied by, rounded as PyTorch rounds it. */

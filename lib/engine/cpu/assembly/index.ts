@@ -15,3 +15,4 @@ export * from "./unary";
 export * from "./reduce";
 export * from "./move";
 export * from "./fused_attention";
+export { drawBits } from "./twister";
