@@ -66,13 +66,13 @@ export interface Launch {
 
 interface Internals {
   commandQueueOwnedIds: WeakSet<object>;
-  uniformPendingDisposal: GPUBuffer[];
   commandEncoder: GPUCommandEncoder;
   computePassEncoder: GPUComputePassEncoder | null;
   dispatchCountInPass: number;
 }
 
 const pipelines = new WeakMap<GPUDevice, Map<string, GPUComputePipeline>>();
+const uniformBuffers = new WeakMap<GPUDevice, Map<string, GPUBuffer>>();
 
 /** The backend, while it is the active one. */
 export function backend(): Backend {
@@ -103,11 +103,7 @@ export function launch(kernel: Launch): void {
     );
     const internals = gpu as unknown as Internals;
     const uniforms = Object.values(kernel.uniforms ?? {});
-    if (uniforms.length) {
-      const buffer = uniformBuffer(gpu, uniforms);
-      resources.push(buffer);
-      internals.uniformPendingDisposal.push(buffer);
-    }
+    if (uniforms.length) resources.push(uniformBuffer(gpu.device, uniforms));
     const pipeline = pipelineOf(gpu.device, kernel);
     const bindGroup = gpu.device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
@@ -131,17 +127,28 @@ export function launch(kernel: Launch): void {
   });
 }
 
-function uniformBuffer(gpu: Backend, uniforms: Uniform[]): GPUBuffer {
+/** A buffer with the numbers. Most launches have the numbers of an earlier one, and so its buffer: none is written twice. */
+function uniformBuffer(device: GPUDevice, uniforms: Uniform[]): GPUBuffer {
   const data = new DataView(new ArrayBuffer(4 * uniforms.length));
   uniforms.forEach(({ type, value }, i) => {
     if (type === "f32") data.setFloat32(4 * i, value, true);
     else data.setUint32(4 * i, value, true); // also two's complement for i32
   });
-  const buffer = gpu.bufferManager.acquireBuffer(
-    data.byteLength,
-    GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-  );
-  gpu.queue.writeBuffer(buffer, 0, data.buffer);
+  let cache = uniformBuffers.get(device);
+  if (!cache) uniformBuffers.set(device, cache = new Map());
+  const key = new Uint32Array(data.buffer).join();
+  let buffer = cache.get(key);
+  if (!buffer) {
+    if (cache.size >= 1000) cache.clear(); // numbers that change with every step
+    buffer = device.createBuffer({
+      size: data.byteLength,
+      usage: GPUBufferUsage.UNIFORM,
+      mappedAtCreation: true,
+    });
+    new Uint32Array(buffer.getMappedRange()).set(new Uint32Array(data.buffer));
+    buffer.unmap();
+    cache.set(key, buffer);
+  }
   return buffer;
 }
 

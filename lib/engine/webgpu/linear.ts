@@ -1,10 +1,8 @@
 /**
- * x W^T + b. In float32, forward and the input's gradient are tfjs's matrix product, with the bias added in the same
- * kernel; under autocast they are ours, with operands rounded to float16. The gradients of weight and bias are sums over
- * all rows, of which there are thousands, into few elements: tfjs adds the pieces with atomics, in any order, ours in
- * one.
+ * x W^T + b. The gradients of weight and bias are sums over all rows, of which there are thousands, into few elements:
+ * workgroups share the rows.
  */
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 import * as F from "../../functional.ts";
 import { operands } from "../precision.ts";
 import { differentiable } from "./launch.ts";
@@ -20,22 +18,13 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     x.shape.at(-1) !== features || weight.rank !== 2 || (bias && bias.size !== out) ||
     (bias && bias.rank !== 1) || tensors.some((t) => t.size === 0 || t.dtype !== "float32")
   ) return F.linear.reference(x, weight, bias);
-  const half = operands.dtype === "float16";
   const rows = x.size / features;
-  const common = { name: "linear", half };
+  const common = { name: "linear", half: operands.dtype === "float16" };
   return differentiable({ x, weight, ...bias && { bias } }, (save) => {
     save([x, weight]);
-    const shape = [...x.shape.slice(0, -1), out];
-    if (half) {
-      const sizes: [number, number, number] = [rows, features, out];
-      return product({ ...common, a: x, b: weight, sizes, transposeB: true }, shape, bias);
-    }
-    const y: Tensor = tf.engine().runKernel("_FusedMatMul", {
-      a: tf.reshape(x, [-1, features]),
-      b: weight,
-      ...bias && { bias },
-    }, { transposeA: false, transposeB: true, activation: "linear" });
-    return tf.reshape(y, shape);
+    const sizes: [number, number, number] = [rows, features, out];
+    const spec = { ...common, a: x, b: weight, sizes, transposeB: true };
+    return product(spec, [...x.shape.slice(0, -1), out], bias);
   }, (dy, [x, weight]) => {
     const { y: dw, sums: db } = productAndSums({
       ...common,
@@ -45,12 +34,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
       transposeA: true,
     });
     const dx = () =>
-      half
-        ? product({ ...common, a: dy, b: weight, sizes: [rows, out, features] }, x.shape)
-        : tf.reshape(
-          tf.matMul(tf.reshape(dy, [-1, out]) as tf.Tensor2D, weight as tf.Tensor2D),
-          x.shape,
-        );
+      product({ ...common, a: dy, b: weight, sizes: [rows, out, features] }, x.shape);
     return { x: dx, weight: () => dw, bias: () => db };
   });
 }

@@ -23,9 +23,11 @@ export class Operand {
     return this.half ? `${this.wideType}(${operand})` : operand;
   }
 
-  /** A value rounded as an operand is. */
+  /**
+   * A value rounded as an operand is. The detour by packed bits is needed: drivers leave out a conversion there and back.
+   */
   round(value: string): string {
-    return this.wide(this.narrow(value));
+    return this.half ? `round${this.width}(${value})` : value;
   }
 
   /** Number i of a value of `wideType`. */
@@ -34,18 +36,30 @@ export class Operand {
   }
 
   /**
-   * The function that `narrow` calls. A device may round to the nearest float16 or towards zero, which makes of what is
-   * too large infinity or 65504. A loss scale that is too high has to be noticed everywhere: it is infinity here.
+   * The functions that `narrow` and `round` call. A device may round to the nearest float16 or towards zero, which makes
+   * of what is too large infinity or 65504. A loss scale that is too high has to be noticed everywhere: it is infinity here.
    */
   get globals(): string {
     if (!this.half) return "";
     const bits = this.width === 1 ? "u32" : `vec${this.width}u`;
+    const packed = (pair: string) => `unpack2x16float(pack2x16float(${pair}))`;
+    const rounded = {
+      1: `${packed("vec2f(value, 0.0)")}.x`,
+      2: packed("value"),
+      4: `vec4f(${packed("value.xy")}, ${packed("value.zw")})`,
+    }[this.width];
     return `
-fn narrow${this.width}(value: ${this.wideType}) -> ${this.type} {
+fn bounded${this.width}(value: ${this.wideType}, other: ${this.wideType}) -> ${this.wideType} {
   let bits = bitcast<${bits}>(value);
   let infinity = (bits & ${bits}(0x80000000u)) | ${bits}(0x7f800000u);
   let large = (bits & ${bits}(0x7fffffffu)) >= ${bits}(0x477ff000u); // 65520 and more
-  return ${this.type}(bitcast<${this.wideType}>(select(bits, infinity, large)));
+  return select(other, bitcast<${this.wideType}>(infinity), large);
+}
+fn narrow${this.width}(value: ${this.wideType}) -> ${this.type} {
+  return ${this.type}(bounded${this.width}(value, value));
+}
+fn round${this.width}(value: ${this.wideType}) -> ${this.wideType} {
+  return bounded${this.width}(value, ${rounded});
 }`;
   }
 }
