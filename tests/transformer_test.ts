@@ -362,7 +362,8 @@ Deno.test("bad pairs and flags are said in one line", async () => {
   await fails("", "it is empty");
   await fails("hello\nworld\n", "line 1: want 2 cells, got 1");
   await fails("hello,hallo\nworld\n", "line 2: want 2 cells, got 1");
-  await fails("hello\thallo\tbonjour\n", "line 1: want 2 cells, got 3", "pairs.txt");
+  await fails("hello, you,hallo\n", "line 1: want 2 cells, got 3");
+  await fails("hello\thallo\tCC-BY\nworld\tWelt\n", "line 2: want 3 cells, got 2", "pairs.txt");
   await fails("hello,\n", "want a text, got an empty cell");
   await assertRejects(() => main([...flags, `--pairs=${folder}/none.csv`]), InputError, "none.csv");
   await assertRejects(() => main([...flags, "--beam_size=0"]), UsageError, "--beam_size");
