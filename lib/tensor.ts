@@ -38,6 +38,29 @@ export async function values(
 }
 
 /**
+ * The values of tensors, one after the other; each tensor is freed then. On a GPU a read takes 11 ms or more, however
+ * little it reads, and so it is not waited for at once: up to `behind` more tensors are asked for (computed, if
+ * `tensors` is a generator) meanwhile.
+ */
+export async function* readBehind(
+  tensors: Iterable<Tensor>,
+  behind = tf.getBackend().includes("webgpu") ? 16 : 0,
+): AsyncGenerator<Awaited<ReturnType<typeof values>>> {
+  const reads: ReturnType<typeof values>[] = [];
+  try {
+    for (const t of tensors) {
+      const read = values(t).finally(() => t.dispose());
+      read.catch(() => {}); // it is thrown when its turn comes
+      reads.push(read);
+      if (reads.length > behind) yield await reads.shift()!;
+    }
+    while (reads.length > 0) yield await reads.shift()!;
+  } finally {
+    await Promise.allSettled(reads); // where nobody wanted the rest
+  }
+}
+
+/**
  * A tensor as PyTorch prints it, with its shape: `tensor([0.2410, -0.0313]) (2)`.
  *
  * @param digits Decimals of each number, 4 by default; integers have none.

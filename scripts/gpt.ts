@@ -17,7 +17,7 @@ import * as nn from "lib/nn.ts";
 import { AdamW } from "lib/optim.ts";
 import { torch, TorchGenerator } from "lib/random.ts";
 import { program } from "lib/run.ts";
-import { causalMask, type Tensor, values } from "lib/tensor.ts";
+import { causalMask, readBehind, type Tensor } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
 import { Trainer } from "lib/trainer.ts";
 
@@ -228,43 +228,60 @@ export class GPT extends nn.Module {
 
   /**
    * Continues each row of ids (B, T), int32: returns B lists of T + max_new_tokens ids. Call `eval()` first.
-   *
-   * The keys and values of the tokens so far are kept, so that a step computes its own token only. When the text outgrows
-   * the block, the model sees the last `block_size` tokens: each then has another position at each step, and all are
-   * computed anew.
    */
   async generate(
     ids: Tensor,
     max_new_tokens: number,
     options: GenerateOptions = {},
   ): Promise<number[][]> {
-    const { use_cache = true, onToken, ...sampling } = options;
-    const { block_size, n_layer } = this.config;
     const rows = await ids.array() as number[][];
+    for await (const next of readTokens(this.nextTokens(ids, max_new_tokens, options))) { // B ids
+      next.forEach((id, b) => rows[b].push(id));
+      options.onToken?.(next);
+    }
+    return rows;
+  }
+
+  /**
+   * The tokens that continue the rows of ids (B, T), one step after the other: (B, 1) each. They go into the next step as
+   * they are, so that a GPU need not wait for a reader.
+   *
+   * The keys and values of the tokens so far are kept, so that a step computes its own token only. When the text outgrows
+   * the block, the model sees the last `block_size` tokens: each then has another position at each step, and all are
+   * computed anew.
+   */
+  *nextTokens(
+    ids: Tensor,
+    max_new_tokens: number,
+    { use_cache = true, ...sampling }: GenerateOptions = {},
+  ): Generator<Tensor> {
+    const { block_size, n_layer } = this.config;
     let T = ids.shape[1]!;
     if (T === 0) {
       throw new RangeError("Cannot generate from nothing: give each row a token or more");
     }
+    let text = ids.toInt(); // (B, T)
     let cache: Cache = Array.from({ length: n_layer }, () => ({}));
-    for (let step = 0; step < max_new_tokens; step++, T++) {
-      const keep = use_cache && T <= block_size;
-      const seen = keep ? cache[0].k?.shape[2] ?? 0 : 0;
-      const fresh = rows.map((row) => row.slice(Math.max(seen, T - block_size))); // B of T' <= block_size
-      const before = cache.map((block) => ({ ...block }));
-      const { scores } = tf.tidy(() => {
-        if (!keep) cache = [];
-        const x = this.hidden(tf.tensor2d(fresh, undefined, "int32"), keep ? cache : undefined);
-        const last = x.slice([0, fresh[0].length - 1], [-1, 1]); // (B, 1, C)
-        return { scores: this.lm_head.forward(last), cache }; // (B, 1, V)
-      });
-      tf.dispose(before);
-      const next = await nextToken(scores, sampling); // B ids
-      scores.dispose();
-      next.forEach((id, b) => rows[b].push(id));
-      onToken?.(next);
+    try {
+      for (let step = 0; step < max_new_tokens; step++, T++) {
+        const keep = use_cache && T <= block_size;
+        const seen = keep ? cache[0].k?.shape[2] ?? 0 : 0;
+        const before = [text, ...cache.map((block) => ({ ...block }))];
+        const { next } = tf.tidy(() => {
+          if (!keep) cache = [];
+          const fresh = text.slice([0, Math.max(seen, T - block_size)]); // (B, T' <= block_size)
+          const x = this.hidden(fresh, keep ? cache : undefined);
+          const last = x.slice([0, x.shape[1]! - 1], [-1, 1]); // (B, 1, C)
+          const next = nextToken(this.lm_head.forward(last), sampling); // (B, 1)
+          text = tf.concat([text, next], 1); // (B, T + 1)
+          return { next, text, cache };
+        });
+        tf.dispose(before);
+        yield next;
+      }
+    } finally {
+      tf.dispose([text, cache]);
     }
-    tf.dispose(cache);
-    return rows;
   }
 
   /**
@@ -298,28 +315,36 @@ export interface SamplingOptions {
 
 export interface GenerateOptions extends SamplingOptions {
   use_cache?: boolean; // keep keys and values; true by default
-  onToken?: (ids: number[]) => void; // is told the next token of each row, as soon as it is known
+  onToken?: (ids: number[]) => void; // is told the next token of each row, on a GPU some steps later
 }
 
-/** Chooses a token for each row of scores, logits (..., V). PyTorch draws the same from the same state of its generator. */
-export async function nextToken(
-  logits: Tensor,
-  options: SamplingOptions = {},
-): Promise<number[]> {
+/**
+ * Chooses a token for each row of scores: logits (..., V) -> int32 (...), -1 where the scores are not numbers. PyTorch
+ * draws the same from the same state of its generator.
+ */
+export function nextToken(logits: Tensor, options: SamplingOptions = {}): Tensor {
   const { do_sample = false, temperature = 1, top_k = Infinity, top_p = 1 } = options;
   if (!(temperature > 0) || !(top_k >= 1) || !(top_p > 0 && top_p <= 1)) {
     throw new RangeError(
       `Cannot sample as temperature must be above 0, top_k 1 or more and top_p above 0 and at most 1: temperature=${temperature}, top_k=${top_k}, top_p=${top_p}`,
     );
   }
-  const ids = await values(() => {
+  return tf.tidy(() => {
     if (!do_sample) return logits.argMax(-1);
     const scores = F.topK(logits.div(temperature), top_k); // (..., V), all but the k largest at -Infinity
     const p = F.softmax(scores);
     return F.multinomial(top_p < 1 ? F.topP(p, top_p) : p); // (...)
   });
-  if (ids.includes(-1)) throw new RangeError("Cannot draw a token as its scores are not numbers");
-  return [...ids];
+}
+
+/** The ids in tensors of chosen tokens, which it frees: see `readBehind`. */
+export async function* readTokens(tokens: Iterable<Tensor>): AsyncGenerator<number[]> {
+  for await (const ids of readBehind(tokens)) {
+    if (ids.includes(-1)) {
+      throw new RangeError("Cannot draw a token as its scores are not numbers");
+    }
+    yield [...ids];
+  }
 }
 
 // ---- data

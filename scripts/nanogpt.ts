@@ -42,7 +42,7 @@ import { commands, program } from "lib/run.ts";
 import { causalMask, item, type Tensor } from "lib/tensor.ts";
 import { bpeTokenizer, characterTokenizer } from "lib/tokenizer.ts";
 import { trace } from "lib/trace.ts";
-import { type Cache, nextToken } from "scripts/gpt.ts";
+import { type Cache, nextToken, readTokens } from "scripts/gpt.ts";
 
 // ---- settings: those of GPT-2 (124M); a preset or a file lies over them, flags lie over both
 
@@ -336,41 +336,51 @@ export class GPT extends nn.Module {
     return perToken * block_size * passages / seconds / peak_flops;
   }
 
-  /**
-   * Continues ids, token by token. The keys and values of the tokens so far are kept (`use_cache`) until the text
-   * outgrows the block; from then on each token has another position at each step, and all are computed anew.
-   */
+  /** Continues ids, token by token. A GPU has drawn some more tokens when it gives one: see `readBehind`. */
   async *generate(
     ids: number[],
     max_new_tokens: number,
-    { temperature = 1, top_k = Infinity, use_cache = true, dtype = "float32" } = {},
+    options: Parameters<GPT["nextTokens"]>[2] = {},
   ): AsyncGenerator<number> {
+    for await (const [id] of readTokens(this.nextTokens(ids, max_new_tokens, options))) yield id;
+  }
+
+  /**
+   * The tokens that continue ids, (1, 1) each: they stay on the device, so that a GPU need not wait until one is read.
+   * The keys and values of the tokens so far are kept (`use_cache`) until the text outgrows the block; from then on each
+   * token has another position at each step, and all are computed anew.
+   */
+  *nextTokens(
+    ids: number[],
+    max_new_tokens: number,
+    { temperature = 1, top_k = Infinity, use_cache = true, dtype = "float32" } = {},
+  ): Generator<Tensor> {
     const { block_size, n_layer } = this.config;
-    const text = [...ids];
+    let text: Tensor = tf.tensor2d([ids], undefined, "int32"); // (1, T)
     let cache: Cache = [];
     try {
-      for (let step = 0; step < max_new_tokens; step++) {
-        const fits = use_cache && text.length <= block_size;
-        const fresh = fits && step > 0 ? text.slice(-1) : text.slice(-block_size);
-        const before = cache;
+      for (let step = 0, T = ids.length; step < max_new_tokens; step++, T++) {
+        const fits = use_cache && T <= block_size;
+        const seen = fits && step > 0 ? T - 1 : 0;
+        const before = { text, cache };
         const next = () => {
-          const after: Cache = !fits
+          const cache: Cache = !fits
             ? []
-            : Array.from({ length: n_layer }, (_, i) => ({ ...before[i] }));
-          const x = this.hidden(tf.tensor2d([fresh], undefined, "int32"), fits ? after : undefined);
-          const last = x.slice([0, fresh.length - 1], [1, 1]); // (1, 1, C)
-          return { scores: this.lm_head.forward(last), after };
+            : Array.from({ length: n_layer }, (_, i) => ({ ...before.cache[i] }));
+          const fresh = text.slice([0, Math.max(seen, T - block_size)]); // (1, T' <= block_size)
+          const x = this.hidden(fresh, fits ? cache : undefined);
+          const last = x.slice([0, x.shape[1]! - 1], [1, 1]); // (1, 1, C)
+          const scores = this.lm_head.forward(last); // (1, 1, V)
+          const token = nextToken(scores, { do_sample: true, temperature, top_k }); // (1, 1)
+          return { token, text: tf.concat([text, token], 1), cache };
         };
-        const { scores, after } = autocast(dtype, () => tf.tidy(next));
+        const { token, ...after } = autocast(dtype, () => tf.tidy(next));
         tf.dispose(before);
-        cache = after;
-        const [id] = await nextToken(scores, { do_sample: true, temperature, top_k });
-        scores.dispose();
-        text.push(id);
-        yield id;
+        ({ text, cache } = after);
+        yield token;
       }
     } finally {
-      tf.dispose(cache);
+      tf.dispose([text, cache]);
     }
   }
 

@@ -4,7 +4,7 @@ import { InputError, UsageError } from "lib/errors.ts";
 import { dots } from "lib/plot.ts";
 import { leastTime, main } from "scripts/bench.ts";
 import * as tf from "@tensorflow/tfjs";
-import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
+import { withLateReads } from "./late.ts";
 import { run, temporaryFolder } from "./scripts.ts";
 
 const quick = ["--quick", "--device=cpu"];
@@ -73,24 +73,11 @@ Deno.test("leastTime() is about what the calls take, without what the first one 
 });
 
 Deno.test("leastTime() is not the time that a GPU takes to answer a read", async () => {
-  class Late extends MathBackendCPU {
-    override async read(id: Parameters<MathBackendCPU["read"]>[0]) {
-      await new Promise((resolve) => setTimeout(resolve, 11));
-      return await super.read(id);
-    }
-  }
-  const name = "late-webgpu";
-  tf.registerBackend(name, () => new Late());
-  tf.copyRegisteredKernels("cpu", name);
-  await tf.setBackend(name);
-  try {
+  await withLateReads(11, async () => {
     const ms = await leastTime(busy(1, 100), 1000);
     assert(ms >= 1 && ms < 1.5, `${ms}`);
     assert(await leastTime(busy(0, 0), 0) < 100, "no budget, no more than a batch of one");
-  } finally {
-    await tf.setBackend("cpu");
-    tf.removeBackend(name);
-  }
+  });
 });
 
 Deno.test("dots() shows each number that can be shown, and says how many cannot", async () => {

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { readSafetensors, toFloat32 } from "lib/checkpoint.ts";
 import { UsageError } from "lib/errors.ts";
+import * as nn from "lib/nn.ts";
 import { seedAll, torch } from "lib/random.ts";
 import { type Tensor, values } from "lib/tensor.ts";
 import {
@@ -234,27 +235,37 @@ testOnDevices(
     const model = smallGPT();
     const rows = [[1, 2, 3], [16, 0, 16], [5, 5, 5]];
     const told: number[][] = [];
-    const together = await model.generate(int32(rows), 12, {
+    const together = await model.generate(int32(rows), 20, {
       onToken: (ids) => void told.push(ids),
     });
-    assertEquals(together.map((row) => row.length), [15, 15, 15]);
+    assertEquals(together.map((row) => row.length), [23, 23, 23]);
     assertEquals(together.map((row) => row.slice(0, 3)), rows);
-    assertEquals(told.map((ids) => ids[1]), together[1].slice(3));
+    for (const b of rows.keys()) {
+      assertEquals(told.map((ids) => ids[b]), together[b].slice(3));
+    }
     for (const [b, row] of rows.entries()) {
-      assertEquals(await model.generate(int32([row]), 12), [together[b]]);
+      assertEquals(await model.generate(int32([row]), 20), [together[b]]);
     }
     // The one most probable token is what greedy decoding takes.
-    assertEquals(await model.generate(int32(rows), 12, { do_sample: true, top_k: 1 }), together);
+    assertEquals(await model.generate(int32(rows), 20, { do_sample: true, top_k: 1 }), together);
     assertEquals(await model.generate(int32(rows), 0), rows);
+    nn.init.constant(model.lm_head.weight, NaN);
+    const wrong = () => model.generate(int32(rows), 20, { do_sample: true });
+    await assertRejects(wrong, RangeError, "not numbers");
   },
-  ["cpu"],
+  ["cpu", "webgpu"],
 );
+
+/** What nextToken() chooses. */
+async function chosen(...[logits, options]: Parameters<typeof nextToken>): Promise<number[]> {
+  return [...await values(() => nextToken(logits, options))];
+}
 
 testOnDevices("nextToken() draws from the k best, or the fewest with probability p", async () => {
   const p = [0.05, 0.5, 0.15, 0.3];
   const many = (n: number) => tf.tensor2d(Array(n).fill(p.map(Math.log)));
   const drawn = async (options: Parameters<typeof nextToken>[1]) => {
-    const ids = await nextToken(many(400), { do_sample: true, ...options });
+    const ids = await chosen(many(400), { do_sample: true, ...options });
     return [...new Set(ids)].sort();
   };
   torch.manualSeed(0);
@@ -267,9 +278,9 @@ testOnDevices("nextToken() draws from the k best, or the fewest with probability
   // Of the two best, the first has 0.5 / 0.8 = 0.625.
   assertEquals(await drawn({ top_k: 2, top_p: 0.6 }), [1]);
   assertEquals(await drawn({ temperature: 0.01 }), [1]);
-  assertEquals(await nextToken(many(2)), [1, 1]);
+  assertEquals(await chosen(many(2)), [1, 1]);
   const n = 4000;
-  const ids = await nextToken(many(n), { do_sample: true, temperature: 2 });
+  const ids = await chosen(many(n), { do_sample: true, temperature: 2 });
   const roots = p.map(Math.sqrt);
   const sum = roots.reduce((a, b) => a + b);
   const shares = p.map((_, i) => ids.filter((id) => id === i).length / n);

@@ -1,10 +1,10 @@
 /** Sampling on each device against computations on the host that share no code with it. */
 import * as tf from "@tensorflow/tfjs";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import * as F from "lib/functional.ts";
 import { torch, TorchGenerator } from "lib/random.ts";
 import { values } from "lib/tensor.ts";
-import { nextToken, type SamplingOptions } from "scripts/gpt.ts";
+import { nextToken, readTokens, type SamplingOptions } from "scripts/gpt.ts";
 import { testOnDevices } from "./devices.ts";
 
 const generator = new TorchGenerator(11);
@@ -120,6 +120,11 @@ function choose(logits: number[], race: ArrayLike<number>, options: SamplingOpti
   return { scores, best: scores.indexOf(Math.max(...scores)) };
 }
 
+/** What nextToken() chooses. */
+async function chosen(logits: tf.Tensor, options?: SamplingOptions): Promise<number[]> {
+  return (await Array.fromAsync(readTokens([nextToken(logits, options)])))[0];
+}
+
 testOnDevices("nextToken() chooses PyTorch's token for each of thousands of rows", async () => {
   const V = 67, n = 1000;
   const rows = normal(n, V).map((row) => row.map((x) => 3 * x));
@@ -134,7 +139,7 @@ testOnDevices("nextToken() chooses PyTorch's token for each of thousands of rows
   let differing = 0;
   for (const options of cases) {
     torch.manualSeed(5);
-    const actual = await nextToken(logits, { do_sample: true, ...options });
+    const actual = await chosen(logits, { do_sample: true, ...options });
     torch.manualSeed(5);
     const race = torch.exponential(n * V);
     for (const [b, row] of rows.entries()) {
@@ -145,15 +150,15 @@ testOnDevices("nextToken() chooses PyTorch's token for each of thousands of rows
     }
   }
   assert(differing <= 2, `${differing} tokens differ`);
-  assertEquals(await nextToken(logits), rows.map((row) => row.indexOf(Math.max(...row))));
+  assertEquals(await chosen(logits), rows.map((row) => row.indexOf(Math.max(...row))));
 });
 
-testOnDevices("nextToken() says that scores are no numbers", async () => {
+testOnDevices("readTokens() says that scores are no numbers", async () => {
   for (const wrong of [[NaN, 1, 2], [-Infinity, -Infinity, -Infinity], [1, Infinity, 0]]) {
     for (const options of [{}, { top_k: 2 }, { top_p: 0.5 }]) {
       const logits = tf.tensor2d([[1, 2, 3], wrong]);
       await assertRejects(
-        () => nextToken(logits, { do_sample: true, ...options }),
+        () => chosen(logits, { do_sample: true, ...options }),
         RangeError,
         "not numbers",
       );
@@ -161,9 +166,9 @@ testOnDevices("nextToken() says that scores are no numbers", async () => {
   }
   const logits = tf.tensor2d([[1, -Infinity, 2]]);
   const drawn = new Set<number>();
-  for (let i = 0; i < 30; i++) drawn.add((await nextToken(logits, { do_sample: true }))[0]);
+  for (let i = 0; i < 30; i++) drawn.add((await chosen(logits, { do_sample: true }))[0]);
   assertEquals([...drawn].sort(), [0, 2]);
   for (const options of [{ temperature: 0 }, { top_k: 0 }, { top_p: 0 }, { top_p: 1.1 }]) {
-    await assertRejects(() => nextToken(logits, options), RangeError, "Cannot sample");
+    assertThrows(() => nextToken(logits, options), RangeError, "Cannot sample");
   }
 });
