@@ -23,9 +23,7 @@ export class Operand {
     return this.half ? `${this.wideType}(${operand})` : operand;
   }
 
-  /**
-   * A value rounded as an operand is. The detour by packed bits is needed: drivers leave out a conversion there and back.
-   */
+  /** A value rounded as an operand is. By arithmetic, as there are drivers that leave out a conversion there and back. */
   round(value: string): string {
     return this.half ? `round${this.width}(${value})` : value;
   }
@@ -42,12 +40,6 @@ export class Operand {
   get globals(): string {
     if (!this.half) return "";
     const bits = this.width === 1 ? "u32" : `vec${this.width}u`;
-    const packed = (pair: string) => `unpack2x16float(pack2x16float(${pair}))`;
-    const rounded = {
-      1: `${packed("vec2f(value, 0.0)")}.x`,
-      2: packed("value"),
-      4: `vec4f(${packed("value.xy")}, ${packed("value.zw")})`,
-    }[this.width];
     return `
 fn bounded${this.width}(value: ${this.wideType}, other: ${this.wideType}) -> ${this.wideType} {
   let bits = bitcast<${bits}>(value);
@@ -59,7 +51,11 @@ fn narrow${this.width}(value: ${this.wideType}) -> ${this.type} {
   return ${this.type}(bounded${this.width}(value, value));
 }
 fn round${this.width}(value: ${this.wideType}) -> ${this.wideType} {
-  return bounded${this.width}(value, ${rounded});
+  let bits = bitcast<${bits}>(value);
+  let even = (bits >> ${bits}(13u)) & ${bits}(1u);
+  let normal = bitcast<${this.wideType}>((bits + ${bits}(0xfffu) + even) & ${bits}(0xffffe000u)); // to 10 bits
+  let subnormal = round(value * 16777216.0) / 16777216.0; // to multiples of 2^-24
+  return bounded${this.width}(value, select(normal, subnormal, abs(value) < ${this.wideType}(6.103515625e-5)));
 }`;
   }
 }
