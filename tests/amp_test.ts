@@ -215,7 +215,8 @@ function assertSame(actual: Float32Array[], expected: Float32Array[], tolerance:
 }
 
 float16Test("linear layers multiply rounded numbers and add in float32", async () => {
-  for (const [N, features, out] of [[1, 1, 1], [300, 33, 17], [131, 67, 130], [5, 1031, 3]]) {
+  const sizes = [[1, 1, 1], [300, 33, 17], [131, 67, 130], [5, 1031, 3], [2053, 7, 1027]];
+  for (const [N, features, out] of sizes) {
     const inputs = [normal(N, features), normal(out, features)], bias = normal(out);
     const dy = normal(N, out);
     await tf.setBackend("cpu");

@@ -81,7 +81,9 @@ async function assertSame({ inputs, f, tolerance = 2e-6 }: Case) {
 // ---- layers
 
 gpuTest("linear agrees with its formula", async () => {
-  for (const [N, features, out] of [[1, 1, 1], [3001, 33, 17], [131, 67, 130]]) {
+  // The last ones have enough rows and columns for large tiles: in the product, and in the weight's gradient.
+  const sizes = [[1, 1, 1], [3001, 33, 17], [131, 67, 130], [2053, 7, 1027], [2309, 131, 130]];
+  for (const [N, features, out] of sizes) {
     const x = normal(N, features), w = normal(out, features), b = normal(out);
     await assertSame({ inputs: [x, w, b], f: F.linear, tolerance: 5e-6 });
   }
