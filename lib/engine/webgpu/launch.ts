@@ -140,13 +140,9 @@ function uniformBuffer(device: GPUDevice, uniforms: Uniform[]): GPUBuffer {
   let buffer = cache.get(key);
   if (!buffer) {
     if (cache.size >= 1000) cache.clear(); // numbers that change with every step
-    buffer = device.createBuffer({
-      size: data.byteLength,
-      usage: GPUBufferUsage.UNIFORM,
-      mappedAtCreation: true,
-    });
-    new Uint32Array(buffer.getMappedRange()).set(new Uint32Array(data.buffer));
-    buffer.unmap();
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    buffer = device.createBuffer({ size: data.byteLength, usage });
+    device.queue.writeBuffer(buffer, 0, data.buffer);
     cache.set(key, buffer);
   }
   return buffer;
