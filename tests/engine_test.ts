@@ -18,6 +18,9 @@ import { matmul } from "lib/engine/cpu/matmul.ts";
 import { dropoutBits } from "lib/engine/webgpu/dropout.ts";
 import { torch } from "lib/random.ts";
 
+// A tensor of before the engine's start, which changes how tfjs keeps its records.
+await tf.setBackend("cpu");
+const early = tf.tensor1d([1, 2, 3]);
 await startEngine({ threads: 4 });
 
 // A small generator, so that a failure can be repeated.
@@ -69,6 +72,39 @@ async function same(name: string, f: () => tf.Tensor | tf.Tensor[], tolerance = 
 }
 
 const SPECIAL = [0, -0, 1, -1, NaN, Infinity, -Infinity, 1e-40, 3e38, -3e38, 88.8, -104, 1e-8, 20];
+
+Deno.test("scopes keep and free what tfjs's own do", async () => {
+  assertEquals([...early.dataSync()], [1, 2, 3]);
+  await tf.setBackend("engine");
+  const moved = early.add(1);
+  assertEquals([...moved.dataSync()], [2, 3, 4]);
+  const count = () => tf.memory().numTensors;
+  const before = count(), buffers = tf.memory().numDataBuffers;
+
+  assert(tf.tidy(() => moved) === moved && !moved.isDisposed, "a tensor from outside");
+  let kept!: tf.Tensor, inner!: tf.Tensor;
+  const outer = tf.tidy(() => {
+    kept = tf.keep(moved.mul(2));
+    inner = tf.tidy(() => moved.mul(3)); // belongs to the outer scope now
+    const pair = tf.tidy(() => [moved.neg(), { deep: moved.square() }] as const);
+    return pair[1].deep;
+  });
+  assertEquals([kept.isDisposed, inner.isDisposed, outer.isDisposed], [false, true, false]);
+  assertEquals(count() - before, 2);
+  assertEquals([...outer.dataSync()], [4, 9, 16]);
+  assert(tf.tidy(() => kept) === kept && !kept.isDisposed, "a kept tensor as the result");
+  const alias = tf.tidy(() => outer.reshape([3, 1])); // the same values under another shape
+  outer.dispose();
+  assertEquals([...alias.dataSync()], [4, 9, 16]);
+  tf.dispose([kept, alias]);
+  assertEquals([count(), tf.memory().numDataBuffers], [before, buffers]);
+  assertThrows(() => kept.dataSync(), Error, "disposed");
+
+  early.dispose();
+  assertThrows(() => early.dataSync(), Error, "disposed");
+  moved.dispose();
+  assertEquals(count(), before - 2);
+});
 
 Deno.test("unary operations equal tfjs's, special values included", async () => {
   const names = [

@@ -37,6 +37,7 @@
  * caller's own. `heap()` has views of the whole memory (`heap().f32[p / 4]`): do
  * not keep them over an `alloc`, because the memory may grow.
  */
+import { quicken } from "../bookkeeping.ts";
 import { registerBackend, type Tensor, type TensorInfo } from "@tensorflow/tfjs-core";
 import { EngineBackend, type EngineType } from "./backend.ts";
 import { registerEngineKernels } from "./kernels.ts";
@@ -100,6 +101,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<EngineIn
   const { module, instance, relaxed } = instantiate(memory.memory, options.relaxed);
   const threads = new Threads(module, instance, memory, count);
   const backend = new EngineBackend(memory);
+  quicken(backend);
   const info = { threads: count, relaxed };
   current = { memory, threads, backend, exports: instance.exports, info };
   registerBackend("engine", () => backend, 0);
