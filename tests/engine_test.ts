@@ -422,16 +422,46 @@ Deno.test("matmul adds to its output and takes any strides", () => {
   tf.dispose([a, b]);
 });
 
-Deno.test("a large matrix product is divided by columns when B does not fit", async () => {
+Deno.test("a large matrix product is divided by rows and columns of B when B does not fit", async () => {
   await tf.setBackend("engine");
-  // 5 x 1024 columns and 1100 rows of B are 22 MB.
-  const [m, n, k] = [70, 5003, 1100];
-  const a = values([m, k]), b = values([k, n]);
-  const c = tf.tidy(() => tf.matMul(tf.tensor(a, [m, k]), tf.tensor(b, [k, n])).dataSync());
-  for (const [i, j] of [[0, 0], [69, 5002], [33, 4095], [12, 3819], [66, 2500]]) {
-    let sum = 0;
-    for (let l = 0; l < k; l++) sum += a[i * k + l] * b[l * n + j];
-    assert(Math.abs(c[i * n + j] - sum) < 1e-3, `${i}, ${j}: ${c[i * n + j]}, not ${sum}`);
+  // The second has two blocks of columns as well.
+  for (const [m, n, k] of [[70, 5003, 1100], [70, 8303, 300]]) {
+    const a = values([m, k]), b = values([k, n]), bias = values([n]);
+    const c = tf.tidy(() =>
+      tf.fused.matMul({
+        a: tf.tensor2d(a, [m, k]),
+        b: tf.tensor2d(b, [k, n]),
+        bias: tf.tensor1d(bias),
+        activation: "relu",
+      }).dataSync()
+    );
+    const places = [[0, 0], [69, n - 1], [33, 4095], [12, 3819], [66, 2500], [5, 4999], [
+      41,
+      n - 50,
+    ]];
+    let positive = 0;
+    for (const [i, j] of places) {
+      let sum = bias[j];
+      for (let l = 0; l < k; l++) sum += a[i * k + l] * b[l * n + j];
+      if (sum > 0) positive++;
+      const expected = Math.max(0, sum), value = c[i * n + j];
+      assert(Math.abs(value - expected) < 1e-3, `${i}, ${j}: ${value}, not ${expected}`);
+    }
+    assert(positive > 0, "all are 0");
+  }
+});
+
+Deno.test("a batch of large matrix products agrees with tfjs's", async () => {
+  const [batch, m, n, k] = [2, 50, 300, 600]; // three blocks of rows of B
+  for (const [ta, tb] of [[false, false], [true, false], [false, true]]) {
+    const a = values([batch * m * k]), b = values([batch * k * n]);
+    await same(`${ta} ${tb}`, () =>
+      tf.matMul(
+        tf.tensor(a, ta ? [batch, k, m] : [batch, m, k]),
+        tf.tensor(b, tb ? [batch, n, k] : [batch, k, n]),
+        ta,
+        tb,
+      ), 2e-7 * (k + 20));
   }
 });
 
