@@ -37,8 +37,8 @@
  * caller's own. `heap()` has views of the whole memory (`heap().f32[p / 4]`): do
  * not keep them over an `alloc`, because the memory may grow.
  */
-import { quicken } from "../bookkeeping.ts";
 import { registerBackend, type Tensor, type TensorInfo } from "@tensorflow/tfjs-core";
+import { quicken } from "../bookkeeping.ts";
 import { EngineBackend, type EngineType } from "./backend.ts";
 import { registerEngineKernels } from "./kernels.ts";
 import { registerFusedKernels } from "./ops.ts";

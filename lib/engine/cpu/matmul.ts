@@ -23,6 +23,7 @@ export interface Epilogue {
 const ACTIVATIONS = { linear: 0, relu: 1, sigmoid: 2 };
 const MAC_GRAIN = 200_000; // multiply-adds in about 10 microseconds
 const PACKED_BYTES = 2 ** 19; // of B, packed at a time: what the caches hold until it is used
+const MOST_PACKED_BYTES = 2 ** 23; // where B is so wide that one block of K has more
 const K_BLOCK = 256; // KB in assembly/matmul.ts: sums are made block after block
 const PACK_ROWS = 32; // in assembly/matmul.ts
 
@@ -89,7 +90,7 @@ function multiplyLarge(args: number[], m: number, n: number, k: number, batch: n
   const [bias, activation, add] = args.slice(14);
   const blocksOf = (most: number, size: number) => size * Math.max(1, Math.floor(most / size));
   const depth = Math.min(k, blocksOf(PACKED_BYTES / (4 * n), K_BLOCK));
-  const block = Math.min(n, blocksOf(16 * PACKED_BYTES / (4 * depth), width));
+  const block = Math.min(n, blocksOf(MOST_PACKED_BYTES / (4 * depth), width));
   const packed = alloc(4 * Math.ceil(block / width) * width * depth, "a packed matrix");
 
   const rowBlocks = Math.ceil(m / 96);
@@ -105,18 +106,18 @@ function multiplyLarge(args: number[], m: number, n: number, k: number, batch: n
       const itemPanels = Math.ceil(panels / wanted);
       const panelItems = Math.ceil(panels / itemPanels);
       const items = Math.ceil(m / rows) * panelItems;
+      args[0] = out + i * outBatch + 4 * n0;
+      args[12] = columns;
+      args.splice(18, 5, rows, Math.ceil(m / rows), itemPanels, panelItems, packed);
       for (let k0 = 0; k0 < k; k0 += depth) {
         const count = Math.min(depth, k - k0);
         const last = k0 + count === k;
-        args[0] = out + i * outBatch + 4 * n0;
         args[3] = a + i * aBatch + k0 * aColumn;
         args[7] = b + i * bBatch + k0 * bRow + n0 * bColumn;
-        args[12] = columns;
         args[13] = count;
         args[14] = last && bias !== 0 ? bias + 4 * n0 : 0;
         args[15] = last ? activation : 0;
         args[16] = k0 > 0 ? 1 : add;
-        args.splice(18, 5, rows, Math.ceil(m / rows), itemPanels, panelItems, packed);
         const packItems = bColumn === 4 ? Math.ceil(count / PACK_ROWS) : panels;
         parallel("packMatrix", args, packItems, Math.ceil(20_000 * packItems / (count * columns)));
         const grain = Math.ceil(MAC_GRAIN * items / (m * columns * count));

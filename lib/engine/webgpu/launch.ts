@@ -71,8 +71,18 @@ interface Internals {
   dispatchCountInPass: number;
 }
 
-const pipelines = new WeakMap<GPUDevice, Map<string, GPUComputePipeline>>();
-const uniformBuffers = new WeakMap<GPUDevice, Map<string, GPUBuffer>>();
+/** What launches on a device made that later ones use again, by all that it depends on. */
+interface Cache {
+  pipelines: Map<string, GPUComputePipeline>;
+  uniforms: Map<string, GPUBuffer>;
+}
+const caches = new WeakMap<GPUDevice, Cache>();
+
+function cacheOf(device: GPUDevice): Cache {
+  let cache = caches.get(device);
+  if (!cache) caches.set(device, cache = { pipelines: new Map(), uniforms: new Map() });
+  return cache;
+}
 
 /** The backend, while it is the active one. */
 export function backend(): Backend {
@@ -134,8 +144,7 @@ function uniformBuffer(device: GPUDevice, uniforms: Uniform[]): GPUBuffer {
     if (type === "f32") data.setFloat32(4 * i, value, true);
     else data.setUint32(4 * i, value, true); // also two's complement for i32
   });
-  let cache = uniformBuffers.get(device);
-  if (!cache) uniformBuffers.set(device, cache = new Map());
+  const { uniforms: cache } = cacheOf(device);
   const key = new Uint32Array(data.buffer).join();
   let buffer = cache.get(key);
   if (!buffer) {
@@ -149,8 +158,7 @@ function uniformBuffer(device: GPUDevice, uniforms: Uniform[]): GPUBuffer {
 }
 
 function pipelineOf(device: GPUDevice, kernel: Launch): GPUComputePipeline {
-  let cache = pipelines.get(device);
-  if (!cache) pipelines.set(device, cache = new Map());
+  const { pipelines: cache } = cacheOf(device);
   const { name, variant = "", half = false, buffers, uniforms = {}, threads } = kernel;
   const signature = Object.entries(buffers).map(([name, b]) => `${name}:${b.type}:${b.access}`);
   const key = `${name}|${variant}|${half}|${threads}|${signature}|${Object.keys(uniforms)}`;

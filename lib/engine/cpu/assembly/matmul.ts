@@ -349,12 +349,11 @@ function rowsTimesPanels(
   width: i32, a: usize, aRow: usize, aK: usize, b: usize, k: i32,
   c: usize, cRow: usize, rows: i32, columns: i32, add: bool,
 ): void {
-  const packs = aRow == 4 && aK != 4 && columns > width || aK >= 1024 && columns > 2 * width ||
-    rows < 6;
+  const packs = (aRow == 4 && aK != 4 && columns > width) || (aK >= 1024 && columns > 2 * width);
   for (let i = 0; i < rows; i += MB) {
     const count = min(MB, rows - i);
     let p = a + <usize> i * aRow, pRow = aRow, pK = aK, group: usize = 0;
-    if (packs || count < 6) {
+    if (packs || count < 6) { // a tile reads six rows
       p = scratch() + SCRATCH_A;
       packRows(p, a + <usize> i * aRow, aRow, aK, count, k);
       pRow = 4;
