@@ -12,7 +12,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { hasFloat16, operands, type OperandType } from "./engine/precision.ts";
 import { fused } from "./engine/registry.ts";
-import { UsageError } from "./errors.ts";
+import { UsageError } from "./io/errors.ts";
 import { type AnyOptimizer, clipGradNorm } from "./optim.ts";
 import { item, type Tensor } from "./tensor.ts";
 

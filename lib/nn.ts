@@ -3,7 +3,7 @@
  * draws its initial values from the torch generator in PyTorch's order, so the same seed gives the same weights.
  */
 import * as tf from "@tensorflow/tfjs";
-import { InputError } from "./errors.ts";
+import { InputError } from "./io/errors.ts";
 import * as F from "./functional.ts";
 import { torch } from "./random.ts";
 import type { Tensor } from "./tensor.ts";

@@ -8,14 +8,14 @@
  *      3. --model_type=gpt-micro --ndigit=3
  */
 import * as tf from "@tensorflow/tfjs";
-import { saveCheckpoint } from "lib/checkpoint.ts";
-import { DataLoader } from "lib/data.ts";
-import { lines } from "lib/plot.ts";
+import { saveCheckpoint } from "lib/weights/checkpoint.ts";
+import { DataLoader } from "lib/data/mod.ts";
+import { lines } from "lib/plot/mod.ts";
 import { TorchGenerator } from "lib/random.ts";
-import { program } from "lib/run.ts";
+import { program } from "lib/program/run.ts";
 import { type Tensor } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
-import { Trainer } from "lib/trainer.ts";
+import { Trainer } from "lib/training/trainer.ts";
 import { GPT } from "scripts/gpt.ts";
 
 export const defaults = {

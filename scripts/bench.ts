@@ -9,14 +9,14 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { startTfjsBackends } from "lib/engine/tfjs.ts";
-import { InputError } from "lib/errors.ts";
-import { writeFileAtomic } from "lib/files.ts";
+import { InputError } from "lib/io/errors.ts";
+import { writeFileAtomic } from "lib/io/files.ts";
 import * as F from "lib/functional.ts";
 import { parameter } from "lib/nn.ts";
 import { AdamW, clipGradNorm } from "lib/optim.ts";
-import { dots } from "lib/plot.ts";
+import { dots } from "lib/plot/mod.ts";
 import { torch } from "lib/random.ts";
-import { program } from "lib/run.ts";
+import { program } from "lib/program/run.ts";
 import { type Tensor } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
 import { GPT } from "scripts/gpt.ts";

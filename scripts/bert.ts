@@ -9,16 +9,16 @@
  *      3. --learning_rate=0.0001: which of the two tasks is learned first?  4. --n_layers=1: how many are needed?
  */
 import * as tf from "@tensorflow/tfjs";
-import { saveCheckpoint } from "lib/checkpoint.ts";
-import { InputError, UsageError } from "lib/errors.ts";
-import { readText } from "lib/files.ts";
+import { saveCheckpoint } from "lib/weights/checkpoint.ts";
+import { InputError, UsageError } from "lib/io/errors.ts";
+import { readText } from "lib/io/files.ts";
 import * as F from "lib/functional.ts";
 import * as nn from "lib/nn.ts";
 import { Adam } from "lib/optim.ts";
-import { heatmapGrid } from "lib/plot.ts";
-import { progressBar } from "lib/progress.ts";
+import { heatmapGrid } from "lib/plot/mod.ts";
+import { progressBar } from "lib/program/progress.ts";
 import { python } from "lib/random.ts";
-import { program } from "lib/run.ts";
+import { program } from "lib/program/run.ts";
 import { item, type Tensor, values } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
 

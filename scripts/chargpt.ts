@@ -7,14 +7,14 @@
  *      3. --held_out=0.1: when does the held-out loss stop falling?  4. Ctrl-C, then --resume.
  */
 import * as tf from "@tensorflow/tfjs";
-import { loadText } from "lib/datasets/texts.ts";
-import { InputError, UsageError } from "lib/errors.ts";
-import { lines } from "lib/plot.ts";
+import { loadText } from "lib/data/texts.ts";
+import { InputError, UsageError } from "lib/io/errors.ts";
+import { lines } from "lib/plot/mod.ts";
 import { torch } from "lib/random.ts";
-import { program } from "lib/run.ts";
+import { program } from "lib/program/run.ts";
 import { type Tensor } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
-import { Trainer } from "lib/trainer.ts";
+import { Trainer } from "lib/training/trainer.ts";
 import { GPT } from "scripts/gpt.ts";
 
 export const defaults = {

@@ -9,14 +9,14 @@
  *      3. --text with --n_step=2, 4, 8: how does the perplexity change?
  */
 import * as tf from "@tensorflow/tfjs";
-import { type Dataset, TensorDataset } from "lib/data.ts";
-import { InputError, UsageError } from "lib/errors.ts";
+import { type Dataset, TensorDataset } from "lib/data/mod.ts";
+import { InputError, UsageError } from "lib/io/errors.ts";
 import * as F from "lib/functional.ts";
 import * as nn from "lib/nn.ts";
 import { Adam } from "lib/optim.ts";
-import { progressBar } from "lib/progress.ts";
+import { progressBar } from "lib/program/progress.ts";
 import { torch } from "lib/random.ts";
-import { program } from "lib/run.ts";
+import { program } from "lib/program/run.ts";
 import { item, type Tensor, values } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
 
@@ -90,7 +90,7 @@ export async function readWindows(
   text: string,
   options: { tokens: "word" | "char"; min_count: number; n_step: number },
 ) {
-  const { loadText } = await import("lib/datasets/texts.ts");
+  const { loadText } = await import("lib/data/texts.ts");
   const tokens = tokenize(await loadText(text), options.tokens);
   const split = Math.floor(0.9 * tokens.length);
   if (split <= options.n_step) {

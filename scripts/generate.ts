@@ -8,13 +8,13 @@
  *      3. --top_k=50257: why does it lose the thread?  4. --top_p=0.9: how many tokens are left to choose from?
  */
 import * as tf from "@tensorflow/tfjs";
-import { BPETokenizer } from "lib/bpe.ts";
-import { InputError } from "lib/errors.ts";
-import { exists } from "lib/files.ts";
-import { readCharacters } from "lib/gpt2.ts";
-import { hubModels, pretrainedFolder } from "lib/hub.ts";
-import { program } from "lib/run.ts";
-import { bpeTokenizer, characterTokenizer, type Tokenizer } from "lib/tokenizer.ts";
+import { BPETokenizer } from "lib/tokenizers/bpe.ts";
+import { InputError } from "lib/io/errors.ts";
+import { exists } from "lib/io/files.ts";
+import { readCharacters } from "lib/weights/gpt2.ts";
+import { hubModels, pretrainedFolder } from "lib/weights/hub.ts";
+import { program } from "lib/program/run.ts";
+import { bpeTokenizer, characterTokenizer, type Tokenizer } from "lib/tokenizers/tokenizer.ts";
 import { trace } from "lib/trace.ts";
 import { GPT } from "scripts/gpt.ts";
 

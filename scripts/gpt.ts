@@ -8,18 +8,18 @@
  *      3. --length=10 --num_digits=10.  4. sort backwards: what has to change?  5. --trace: the shapes of one forward pass.
  */
 import * as tf from "@tensorflow/tfjs";
-import { DataLoader } from "lib/data.ts";
-import { UsageError } from "lib/errors.ts";
+import { DataLoader } from "lib/data/mod.ts";
+import { UsageError } from "lib/io/errors.ts";
 import * as F from "lib/functional.ts";
-import { loadGPT2, readGPT2Config, saveGPT2 } from "lib/gpt2.ts";
-import { pretrainedFolder } from "lib/hub.ts";
+import { loadGPT2, readGPT2Config, saveGPT2 } from "lib/weights/gpt2.ts";
+import { pretrainedFolder } from "lib/weights/hub.ts";
 import * as nn from "lib/nn.ts";
 import { AdamW } from "lib/optim.ts";
 import { torch, TorchGenerator } from "lib/random.ts";
-import { program } from "lib/run.ts";
+import { program } from "lib/program/run.ts";
 import { causalMask, readBehind, type Tensor } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
-import { Trainer } from "lib/trainer.ts";
+import { Trainer } from "lib/training/trainer.ts";
 
 export const defaults = {
   length: 6, // digits of a sequence

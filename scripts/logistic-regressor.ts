@@ -7,9 +7,9 @@
  *      3. --learning_rate=1: does the loss still fall?  4. --trace: the shapes of one forward pass.
  */
 import * as tf from "@tensorflow/tfjs";
-import { scatter } from "lib/plot.ts";
+import { scatter } from "lib/plot/mod.ts";
 import { NumpyGenerator, torch } from "lib/random.ts";
-import { program } from "lib/run.ts";
+import { program } from "lib/program/run.ts";
 import { format, item, type Tensor, values } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
 

@@ -14,20 +14,20 @@
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { autocast, checkDtype, GradScaler, type GradScalerState } from "lib/amp.ts";
-import { BPETokenizer } from "lib/bpe.ts";
+import { BPETokenizer } from "lib/tokenizers/bpe.ts";
 import { Passages } from "lib/data/passages.ts";
 import { openDataset, prepareDataset } from "lib/data/prepare.ts";
 import { datasetFolder, readCharacterMeta, readCharactersOf, TokenFile } from "lib/data/tokens.ts";
-import { InputError, UsageError } from "lib/errors.ts";
-import { exists, readText } from "lib/files.ts";
+import { InputError, UsageError } from "lib/io/errors.ts";
+import { exists, readText } from "lib/io/files.ts";
 import * as F from "lib/functional.ts";
-import { loadGPT2, readCharacters, readGPT2Config, saveGPT2 } from "lib/gpt2.ts";
-import { pretrainedFolder, readJSON } from "lib/hub.ts";
+import { loadGPT2, readCharacters, readGPT2Config, saveGPT2 } from "lib/weights/gpt2.ts";
+import { pretrainedFolder, readJSON } from "lib/weights/hub.ts";
 import * as nn from "lib/nn.ts";
 import { AdamW, clipGradNorm } from "lib/optim.ts";
-import { lines } from "lib/plot.ts";
-import { presetFlags, toFlags } from "lib/preset.ts";
-import { progressBar } from "lib/progress.ts";
+import { lines } from "lib/plot/mod.ts";
+import { presetFlags, toFlags } from "lib/program/preset.ts";
+import { progressBar } from "lib/program/progress.ts";
 import { torch } from "lib/random.ts";
 import {
   endStopped,
@@ -37,10 +37,10 @@ import {
   restoreModel,
   restoreTraining,
   saveTraining,
-} from "lib/resume.ts";
-import { commands, program } from "lib/run.ts";
+} from "lib/training/resume.ts";
+import { commands, program } from "lib/program/run.ts";
 import { causalMask, item, type Tensor } from "lib/tensor.ts";
-import { bpeTokenizer, characterTokenizer } from "lib/tokenizer.ts";
+import { bpeTokenizer, characterTokenizer } from "lib/tokenizers/tokenizer.ts";
 import { trace } from "lib/trace.ts";
 import { type Cache, nextToken, readTokens } from "scripts/gpt.ts";
 

@@ -10,17 +10,17 @@
  */
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
-import { BPETokenizer } from "lib/bpe.ts";
+import { BPETokenizer } from "lib/tokenizers/bpe.ts";
 import { readCharactersOf } from "lib/data/tokens.ts";
-import { InputError, UsageError } from "lib/errors.ts";
-import { exists } from "lib/files.ts";
-import { gpt2Name, isConv1D, readCharacters, readGPT2Config } from "lib/gpt2.ts";
-import { pretrainedFolder, WeightFiles } from "lib/hub.ts";
-import { readTrainingState } from "lib/resume.ts";
-import { program } from "lib/run.ts";
-import { SafetensorsReader, toFloat32 } from "lib/safetensors.ts";
+import { InputError, UsageError } from "lib/io/errors.ts";
+import { exists } from "lib/io/files.ts";
+import { gpt2Name, isConv1D, readCharacters, readGPT2Config } from "lib/weights/gpt2.ts";
+import { pretrainedFolder, WeightFiles } from "lib/weights/hub.ts";
+import { readTrainingState } from "lib/training/resume.ts";
+import { program } from "lib/program/run.ts";
+import { SafetensorsReader, toFloat32 } from "lib/weights/safetensors.ts";
 import { type Tensor } from "lib/tensor.ts";
-import { bpeTokenizer, characterTokenizer } from "lib/tokenizer.ts";
+import { bpeTokenizer, characterTokenizer } from "lib/tokenizers/tokenizer.ts";
 import { trace } from "lib/trace.ts";
 
 export const defaults = {

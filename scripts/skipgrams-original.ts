@@ -8,13 +8,13 @@
  *      3. --embedding_size=1: can the two groups of words still be told apart?
  */
 import * as tf from "@tensorflow/tfjs";
-import { plotEmbeddings } from "lib/embeddings.ts";
-import { UsageError } from "lib/errors.ts";
+import { plotEmbeddings } from "lib/plot/embeddings.ts";
+import { UsageError } from "lib/io/errors.ts";
 import * as F from "lib/functional.ts";
 import * as nn from "lib/nn.ts";
 import { Adam } from "lib/optim.ts";
 import { numpy } from "lib/random.ts";
-import { program } from "lib/run.ts";
+import { program } from "lib/program/run.ts";
 import { item, type Tensor } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
 

@@ -8,14 +8,14 @@
  *      2. --learning_rate=0.1: does one epoch suffice?  3. --data=FILE.csv with images of your own.
  */
 import * as tf from "@tensorflow/tfjs";
-import { saveCheckpoint } from "lib/checkpoint.ts";
-import { DataLoader, type HostTensor, readCSV, TensorDataset } from "lib/data.ts";
-import { InputError } from "lib/errors.ts";
+import { saveCheckpoint } from "lib/weights/checkpoint.ts";
+import { DataLoader, type HostTensor, readCSV, TensorDataset } from "lib/data/mod.ts";
+import { InputError } from "lib/io/errors.ts";
 import * as F from "lib/functional.ts";
 import * as nn from "lib/nn.ts";
 import { SGD } from "lib/optim.ts";
-import { imageGrid, lines } from "lib/plot.ts";
-import { program } from "lib/run.ts";
+import { imageGrid, lines } from "lib/plot/mod.ts";
+import { program } from "lib/program/run.ts";
 import { item, type Tensor, values } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
 
@@ -37,7 +37,7 @@ interface Digits {
 
 async function loadDigits(data: string): Promise<Digits> {
   if (data !== "mnist") return await readDigits(data);
-  const { mnist } = await import("lib/datasets/mnist.ts");
+  const { mnist } = await import("lib/data/mnist.ts");
   const scaled = async (part: "train" | "test") => {
     const { images, labels } = await mnist(part);
     return { images: { ...images, divisor: 255 }, labels };

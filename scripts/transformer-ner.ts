@@ -8,14 +8,14 @@
  *      3. what does the tagger predict at padding, and why does nobody mind?
  */
 import * as tf from "@tensorflow/tfjs";
-import { saveCheckpoint } from "lib/checkpoint.ts";
-import { InputError, UsageError } from "lib/errors.ts";
-import { readText } from "lib/files.ts";
+import { saveCheckpoint } from "lib/weights/checkpoint.ts";
+import { InputError, UsageError } from "lib/io/errors.ts";
+import { readText } from "lib/io/files.ts";
 import * as F from "lib/functional.ts";
 import * as nn from "lib/nn.ts";
 import { Adam } from "lib/optim.ts";
-import { confusionMatrix } from "lib/plot.ts";
-import { program } from "lib/run.ts";
+import { confusionMatrix } from "lib/plot/mod.ts";
+import { program } from "lib/program/run.ts";
 import { format, item, type Tensor, values } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
 

@@ -9,14 +9,14 @@
  *      3. --pairs=FILE --beam_size=4: is more right?  4. leave out attnSubsequentMask: which prediction does it harm?
  */
 import * as tf from "@tensorflow/tfjs";
-import { saveCheckpoint } from "lib/checkpoint.ts";
-import { DataLoader, readCSV, TensorDataset } from "lib/data.ts";
+import { saveCheckpoint } from "lib/weights/checkpoint.ts";
+import { DataLoader, readCSV, TensorDataset } from "lib/data/mod.ts";
 import * as F from "lib/functional.ts";
 import * as nn from "lib/nn.ts";
 import { Adam } from "lib/optim.ts";
-import { heatmap, heatmapGrid, lines } from "lib/plot.ts";
-import { progressBar } from "lib/progress.ts";
-import { program } from "lib/run.ts";
+import { heatmap, heatmapGrid, lines } from "lib/plot/mod.ts";
+import { progressBar } from "lib/program/progress.ts";
+import { program } from "lib/program/run.ts";
 import { item, type Tensor, values } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
 

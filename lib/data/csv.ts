@@ -1,7 +1,7 @@
 /** Tables in CSV files, checked: an error names the line and the column. */
 import { parse } from "@std/csv";
-import { InputError } from "../errors.ts";
-import { readText } from "../files.ts";
+import { InputError } from "../io/errors.ts";
+import { readText } from "../io/files.ts";
 
 /** Options of `readCSV`. */
 export interface CSVOptions {

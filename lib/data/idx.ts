@@ -2,8 +2,8 @@
  * The IDX format of the MNIST files: two zero bytes, a byte for the type, a byte for the rank, the
  * size of each dimension (32 bits, big-endian), then the values in row-major order (big-endian).
  */
-import { InputError } from "../errors.ts";
-import { readBytes } from "../files.ts";
+import { InputError } from "../io/errors.ts";
+import { readBytes } from "../io/files.ts";
 import type { HostTensor } from "./dataset.ts";
 
 /** Per type's byte: its size, the array that holds it, and the read of one value. */

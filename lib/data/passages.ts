@@ -1,6 +1,6 @@
 /** Passages of a file of tokens: what a language model is trained on. */
 import * as tf from "@tensorflow/tfjs";
-import { InputError } from "../errors.ts";
+import { InputError } from "../io/errors.ts";
 import { torch } from "../random.ts";
 import type { Tensor } from "../tensor.ts";
 import type { TokenFile } from "./tokens.ts";

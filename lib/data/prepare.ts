@@ -1,9 +1,9 @@
 /** Texts as data sets of tokens, like those of nanoGPT's prepare.py. */
 import { join } from "node:path";
-import { BPETokenizer } from "../bpe.ts";
-import { loadText } from "../datasets/texts.ts";
-import { InputError } from "../errors.ts";
-import { exists } from "../files.ts";
+import { BPETokenizer } from "../tokenizers/bpe.ts";
+import { loadText } from "./texts.ts";
+import { InputError } from "../io/errors.ts";
+import { exists } from "../io/files.ts";
 import { datasetFolder, writeDataset } from "./tokens.ts";
 
 /** The data sets that are made when they are first asked for. */

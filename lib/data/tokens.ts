@@ -4,9 +4,9 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { InputError } from "../errors.ts";
-import { exists, readBytes, readError, writeError, writeFileAtomic } from "../files.ts";
-import { readPickle, writePickle } from "../pickle.ts";
+import { InputError } from "../io/errors.ts";
+import { exists, readBytes, readError, writeError, writeFileAtomic } from "../io/files.ts";
+import { readPickle, writePickle } from "../io/pickle.ts";
 
 /** How many tokens are checked when a file is opened; those behind are checked when they are read. */
 const CHECKED_AT_ONCE = 2 ** 26;

@@ -1,7 +1,7 @@
 /** A figure: a Vega-Lite description that becomes SVG or PNG when it is asked for. */
 
 import type { TopLevelSpec } from "vega-lite";
-import { writeFileAtomic } from "../files.ts";
+import { writeFileAtomic } from "../io/files.ts";
 import { Font, fontFiles } from "./font.ts";
 import { findPictures, putTogether, withoutPictures } from "./pictures.ts";
 import { encodePng } from "./png.ts";

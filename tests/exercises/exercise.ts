@@ -1,6 +1,6 @@
 /** `deno task exercise`: lists the exercises, begins one, and checks it. */
 import { dirname } from "node:path";
-import { UsageError } from "lib/errors.ts";
+import { UsageError } from "lib/io/errors.ts";
 import { findEntry, load, loadAll, startFile } from "./framework/catalog.ts";
 import { Checker, typeError } from "./framework/checker.ts";
 import { exists, paragraph, runCommand, studentFile } from "./framework/command.ts";

@@ -1,8 +1,8 @@
 /** `deno task grade DIR`: checks the files of all students in a folder and writes a table. */
 import { join } from "node:path";
 import { stringify } from "@std/csv";
-import { InputError, UsageError } from "lib/errors.ts";
-import { writeFileAtomic } from "lib/files.ts";
+import { InputError, UsageError } from "lib/io/errors.ts";
+import { writeFileAtomic } from "lib/io/files.ts";
 import { entries, findEntry } from "./framework/catalog.ts";
 import { Checker, fetchPackages } from "./framework/checker.ts";
 import { fromHere, runCommand } from "./framework/command.ts";

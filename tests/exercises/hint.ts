@@ -1,6 +1,6 @@
 /** `deno task hint NAME`: the next hint to an exercise. */
 import { dirname, join } from "node:path";
-import { UsageError } from "lib/errors.ts";
+import { UsageError } from "lib/io/errors.ts";
 import { findEntry, load } from "./framework/catalog.ts";
 import { paragraph, runCommand, studentFile } from "./framework/command.ts";
 

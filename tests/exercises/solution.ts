@@ -1,6 +1,6 @@
 /** `deno task solution NAME`: what a solution changes in the start file. */
 import { createTwoFilesPatch } from "diff";
-import { UsageError } from "lib/errors.ts";
+import { UsageError } from "lib/io/errors.ts";
 import { answerFile, findEntry, load, startFile } from "./framework/catalog.ts";
 import { exists, runCommand, studentFile } from "./framework/command.ts";
 

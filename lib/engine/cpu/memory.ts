@@ -8,7 +8,7 @@
  * sizes again and again; only when that does not help are neighbouring free
  * runs joined, and only when that does not help either does the memory grow.
  */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../io/errors.ts";
 
 const WASM_PAGE = 65536;
 const PAGE = 4096; // granularity of the large blocks

@@ -5,7 +5,7 @@
  */
 import { util } from "@tensorflow/tfjs-core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../io/errors.ts";
 
 type Program = Parameters<WebGPUBackend["runWebGPUProgram"]>;
 type TensorInfo = Program[1][number];

@@ -1,6 +1,6 @@
 /** Starts WebGPU as tfjs's backend, with our kernels. */
 import * as tf from "@tensorflow/tfjs-core";
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../io/errors.ts";
 import { describeAdapter, findAdapter } from "./adapter.ts";
 import type { Backend } from "./backend.ts";
 

@@ -1,5 +1,5 @@
 /** The exercises that there are: the files tests/exercises/SCRIPT/NAME.ts. */
-import { InputError, UsageError } from "lib/errors.ts";
+import { InputError, UsageError } from "lib/io/errors.ts";
 import { distance } from "fastest-levenshtein";
 import { applyCode, applyStart, type Code, type Exercise, type Language } from "./exercise.ts";
 

@@ -4,7 +4,7 @@
  */
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { InputError } from "lib/errors.ts";
+import { InputError } from "lib/io/errors.ts";
 import { findEntry, load, root } from "./catalog.ts";
 import type { Reason } from "./check.ts";
 import type { Language } from "./exercise.ts";

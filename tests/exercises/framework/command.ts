@@ -1,8 +1,8 @@
 /** What the commands `deno task exercise`, `hint`, `solution` and `grade` have in common. */
 import { fileURLToPath } from "node:url";
 import { join, relative, resolve } from "node:path";
-import { type Defaults, describeFlags, parseFlags } from "lib/cli.ts";
-import { InputError, UsageError } from "lib/errors.ts";
+import { type Defaults, describeFlags, parseFlags } from "lib/program/flags.ts";
+import { InputError, UsageError } from "lib/io/errors.ts";
 import { root } from "./catalog.ts";
 import { dedent, type Language, type Text } from "./exercise.ts";
 import type { StudentFile } from "./run_check.ts";

@@ -1,0 +1,51 @@
+/** Presets: settings for a purpose, by name or in a file, as flags that lie over a program's defaults. */
+import type { Default, Defaults } from "./flags.ts";
+import { InputError, UsageError } from "../io/errors.ts";
+import { readText } from "../io/files.ts";
+
+/** Settings as flags. */
+export function toFlags(settings: Record<string, unknown>): string[] {
+  return Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
+}
+
+/**
+ * The flags of a preset.
+ *
+ * @param config A name of `presets`, or a file with lines such as `n_layer = 4 # blocks`, as nanoGPT's are
+ * @param defaults The settings that there are
+ * @throws {UsageError} If there is no such preset, or the file has a setting that there is not
+ * @throws {InputError} If the file cannot be read
+ */
+export async function presetFlags(
+  config: string,
+  presets: Record<string, Record<string, Default>>,
+  defaults: Defaults,
+): Promise<string[]> {
+  if (Object.hasOwn(presets, config)) return toFlags(presets[config]);
+  if (!/[./\\]/.test(config)) {
+    const names = Object.keys(presets).join(", ");
+    throw new UsageError(`There is no preset '${config}': want ${names}, or a file's path`);
+  }
+  // What nanoGPT's files say of PyTorch, of its processes and of what wandb shows is of no use here.
+  const foreign = /^(device|dtype|compile|backend|out_dir|wandb_\w+)$/;
+  return (await readText(config)).split("\n").flatMap((line, i) => {
+    const code = line.replace(/^((?:[^'"#]|'[^']*'|"[^"]*")*?)\s*#.*$/, "$1").trim();
+    if (code === "" || code.startsWith("import ")) return [];
+    const place = `Cannot read '${config}', line ${i + 1}:`;
+    const [, name, written] = /^(\w+)\s*=\s*(.+)$/.exec(code) ?? [];
+    if (name === undefined) throw new InputError(`${place} want 'name = value', got '${code}'`);
+    if (foreign.test(name)) return [];
+    if (!Object.hasOwn(defaults, name) || name === "config") {
+      throw new UsageError(`${place} there is no setting '${name}' (--help lists all)`);
+    }
+    const text = /^(['"])(.*)\1$/.exec(written)?.[2];
+    const factors = written.split("*").map(Number); // 5 * 8
+    const value = text ?? { True: true, False: false }[written] ??
+      factors.reduce((product, factor) => product * factor);
+    const wanted = typeof defaults[name];
+    if (typeof value !== wanted || Number.isNaN(value)) {
+      throw new UsageError(`${place} ${name} expects a ${wanted}, got ${written}`);
+    }
+    return [`--${name}=${value}`];
+  });
+}
