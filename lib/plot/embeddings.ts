@@ -1,5 +1,7 @@
 /** Pictures of word vectors. */
-import { type Figure, scatter } from "./mod.ts";
+
+import type { Figure } from "./figure.ts";
+import { scatter } from "./scatter.ts";
 
 /**
  * Each word at the place of its vector: vectors (V, E), a row a word. Of more than two dimensions the two principal

@@ -2,7 +2,7 @@
 
 import type { TopLevelSpec } from "vega-lite";
 import { writeFileAtomic } from "../io/files.ts";
-import { Font, fontFiles } from "./font.ts";
+import { Font, fontFiles, printable } from "./font.ts";
 import { findPictures, putTogether, withoutPictures } from "./pictures.ts";
 import { encodePng } from "./png.ts";
 import { rasterise } from "./rasterise.ts";
@@ -132,7 +132,7 @@ async function draw(spec: TopLevelSpec, { regular, bold }: Fonts) {
   const view = new vega.View(vega.parse(compiled), { renderer: "none" });
   const svg = await view.toSVG();
   view.finalize();
-  return renameIds(svg);
+  return renameIds(printable(svg));
 }
 
 /**

@@ -1,5 +1,16 @@
 /** How wide a text is in a TrueType font: what a browser's canvas would measure, for placing labels without one. */
 
+/** All but the characters of XML 1.0 (section 2.2): control characters, half surrogate pairs, U+FFFE, U+FFFF. */
+const FORBIDDEN = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
+
+/** A text as a picture shows it: a character that XML forbids as its code, such as "U+0008". */
+export function printable(text: string): string {
+  return text.replace(FORBIDDEN, (char) => {
+    const code = char.codePointAt(0)!.toString(16).toUpperCase();
+    return `U+${code.padStart(4, "0")}`;
+  });
+}
+
 /** The font of all figures, regular and bold: DejaVu Sans. */
 export async function fontFiles(): Promise<Uint8Array[]> {
   // Importing something of the package makes the run fetch it, so that the files beside it have an address.
@@ -47,10 +58,10 @@ export class Font {
     }
   }
 
-  /** The width of `text` at `size` pixels, kerning left out. */
+  /** The width of `text` at `size` pixels as it is shown (see `printable`), kerning left out. */
   width(text: string, size: number): number {
     let em = 0;
-    for (const char of text) {
+    for (const char of printable(text)) {
       em += this.#advances.get(char.codePointAt(0)!) ?? this.#other;
     }
     return em * size;

@@ -2,7 +2,7 @@
 
 import { type FigureOptions, heading } from "./axes.ts";
 import { pngAddress } from "./color.ts";
-import { Figure } from "./figure.ts";
+import { Figure, type Layers } from "./figure.ts";
 
 /** An image and what stands above it. */
 export interface GridImage {
@@ -34,27 +34,9 @@ const WRONG = "#c1272d";
  * @throws {TypeError} if an image has not height * width pixels
  */
 export function imageGrid(options: ImageGridOptions): Figure {
-  const { images, height, width } = options;
-  if (!images.length) throw new RangeError("Cannot draw a grid of images: 'images' is empty");
-  const across = options.across ?? Math.ceil(Math.sqrt(images.length));
-  for (const [name, value] of Object.entries({ height, width, across })) {
-    if (!Number.isInteger(value) || value < 1) {
-      throw new RangeError(`Cannot draw a grid of images: '${name}' must be 1 or more: ${value}`);
-    }
-  }
-  images.forEach(({ pixels }, i) => {
-    if (pixels.length !== height * width) {
-      throw new TypeError(
-        `Cannot draw image ${i}: it has ${pixels.length} pixels, not ${height} x ${width}`,
-      );
-    }
-    const bad = Array.prototype.findIndex.call(pixels, (value) => !Number.isFinite(value));
-    if (bad >= 0) {
-      throw new RangeError(`Cannot draw image ${i}: pixel ${bad} is ${pixels[bad]}`);
-    }
-  });
-
+  const across = check(options);
   return new Figure(async (fonts) => {
+    const { images, height, width } = options;
     const scale = CELL / Math.max(height, width);
     const size = { width: width * scale, height: height * scale };
     const widest = Math.max(
@@ -80,54 +62,77 @@ export function imageGrid(options: ImageGridOptions): Figure {
         thickness: wrong ? 3 : 1,
       };
     }));
-    const place = (field: string) => ({
-      field,
-      type: "quantitative" as const,
-      scale: null,
-      axis: null,
-    });
     const total = { width: across * stepX, height: Math.ceil(images.length / across) * stepY };
     return {
       ...heading(options, [], total.width, fonts),
       ...total,
       view: { stroke: null },
       data: { values: cells },
-      layer: [{
-        mark: {
-          type: "image",
-          ...size,
-          aspect: false,
-          align: "left",
-          baseline: "top",
-          smooth: false,
-        },
-        encoding: { x: place("x"), y: place("y"), url: { field: "url" } },
-      }, {
-        mark: { type: "rect", filled: false },
-        encoding: {
-          x: place("x"),
-          y: place("y"),
-          x2: { field: "x2" },
-          y2: { field: "y2" },
-          stroke: { field: "frame", type: "nominal", scale: null },
-          strokeWidth: { field: "thickness", type: "quantitative", scale: null },
-        },
-      }, {
-        transform: [{ filter: "datum.title" }],
-        mark: {
-          type: "text",
-          fontSize: TITLE_SIZE,
-          baseline: "bottom",
-          dy: -4,
-          limit: stepX - 6,
-        },
-        encoding: {
-          x: place("middle"),
-          y: place("y"),
-          text: { field: "title" },
-          color: { field: "color", type: "nominal", scale: null },
-        },
-      }],
+      layer: layers(size, stepX - 6),
     };
   });
+}
+
+/** Refuses what is no grid of images; returns how many stand side by side. */
+function check({ images, height, width, across: wanted }: ImageGridOptions): number {
+  if (!images.length) throw new RangeError("Cannot draw a grid of images: 'images' is empty");
+  const across = wanted ?? Math.ceil(Math.sqrt(images.length));
+  for (const [name, value] of Object.entries({ height, width, across })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new RangeError(`Cannot draw a grid of images: '${name}' must be 1 or more: ${value}`);
+    }
+  }
+  images.forEach(({ pixels }, i) => {
+    if (pixels.length !== height * width) {
+      throw new TypeError(
+        `Cannot draw image ${i}: it has ${pixels.length} pixels, not ${height} x ${width}`,
+      );
+    }
+    const bad = Array.prototype.findIndex.call(pixels, (value) => !Number.isFinite(value));
+    if (bad >= 0) {
+      throw new RangeError(`Cannot draw image ${i}: pixel ${bad} is ${pixels[bad]}`);
+    }
+  });
+  return across;
+}
+
+const place = (field: string) => ({
+  field,
+  type: "quantitative" as const,
+  scale: null,
+  axis: null,
+});
+
+/** The images, their frames, their titles of at most `limit` pixels. */
+function layers(size: { width: number; height: number }, limit: number): Layers {
+  return [{
+    mark: {
+      type: "image",
+      ...size,
+      aspect: false,
+      align: "left",
+      baseline: "top",
+      smooth: false,
+    },
+    encoding: { x: place("x"), y: place("y"), url: { field: "url" } },
+  }, {
+    mark: { type: "rect", filled: false },
+    encoding: {
+      x: place("x"),
+      y: place("y"),
+      x2: { field: "x2" },
+      y2: { field: "y2" },
+      stroke: { field: "frame", type: "nominal", scale: null },
+      strokeWidth: { field: "thickness", type: "quantitative", scale: null },
+    },
+  }, {
+    transform: [{ filter: "datum.title" }],
+    mark: { type: "text", fontSize: TITLE_SIZE, baseline: "bottom", dy: -4, limit },
+    encoding: {
+      x: place("middle"),
+      y: place("y"),
+      text: { field: "title" },
+      color: { field: "color", type: "nominal", scale: null },
+    },
+  }];
 }

@@ -34,38 +34,8 @@ interface Row {
  * @throws {TypeError} if a curve has not as many x values as y values
  */
 export function lines(options: LinesOptions): Figure {
-  const names = Object.keys(options.series);
-  if (!names.length) throw new RangeError("Cannot draw lines: 'series' holds no curve");
-  const curves = names.map((name) => {
-    const curve = options.series[name];
-    const y = Array.from("y" in curve ? curve.y : curve);
-    const x = "x" in curve ? Array.from(curve.x) : y.map((_, i) => i);
-    if (x.length !== y.length) {
-      throw new TypeError(
-        `Cannot draw the curve '${name}': it has ${x.length} x values and ${y.length} y values`,
-      );
-    }
-    return { name, x, y };
-  });
-  const drawable = (x: number, y: number) =>
-    Number.isFinite(x) && Number.isFinite(y) && !(options.xLog && x <= 0) &&
-    !(options.yLog && y <= 0);
-  const notes = curves.flatMap(({ name, x, y }) => {
-    const lost = y.filter((value, i) => !drawable(x[i], value)).length;
-    const why = options.xLog || options.yLog ? "not finite or not positive" : "not finite";
-    return lost ? [`${name}: ${lost} of ${y.length} values left out: ${why}`] : [];
-  });
-  const rows = curves.flatMap(({ name, x, y }) =>
-    thin(
-      x.map((value, i): Row => ({
-        x: value,
-        y: drawable(value, y[i]) ? y[i] : null,
-        series: name,
-      })).filter((row) => Number.isFinite(row.x) && !(options.xLog && row.x <= 0)),
-    )
-  );
+  const { names, rows, notes, markers } = prepare(options);
   const finite = rows.filter((row) => row.y !== null);
-  const markers = options.markers ?? curves.every(({ y }) => y.length <= 25);
   // A value between two gaps would not be seen without a point.
   const points = markers
     ? finite
@@ -117,6 +87,42 @@ export function lines(options: LinesOptions): Figure {
     if (!finite.length) layer.push(emptyNote(width, height));
     return { ...heading(options, notes, width, fonts), width, height, layer };
   });
+}
+
+/** The checked curves as rows for the drawing library, and what is to be said of them. */
+function prepare(options: LinesOptions) {
+  const names = Object.keys(options.series);
+  if (!names.length) throw new RangeError("Cannot draw lines: 'series' holds no curve");
+  const curves = names.map((name) => {
+    const curve = options.series[name];
+    const y = Array.from("y" in curve ? curve.y : curve);
+    const x = "x" in curve ? Array.from(curve.x) : y.map((_, i) => i);
+    if (x.length !== y.length) {
+      throw new TypeError(
+        `Cannot draw the curve '${name}': it has ${x.length} x values and ${y.length} y values`,
+      );
+    }
+    return { name, x, y };
+  });
+  const drawable = (x: number, y: number) =>
+    Number.isFinite(x) && Number.isFinite(y) && !(options.xLog && x <= 0) &&
+    !(options.yLog && y <= 0);
+  const notes = curves.flatMap(({ name, x, y }) => {
+    const lost = y.filter((value, i) => !drawable(x[i], value)).length;
+    const why = options.xLog || options.yLog ? "not finite or not positive" : "not finite";
+    return lost ? [`${name}: ${lost} of ${y.length} values left out: ${why}`] : [];
+  });
+  const rows = curves.flatMap(({ name, x, y }) =>
+    thin(
+      x.map((value, i): Row => ({
+        x: value,
+        y: drawable(value, y[i]) ? y[i] : null,
+        series: name,
+      })).filter((row) => Number.isFinite(row.x) && !(options.xLog && row.x <= 0)),
+    )
+  );
+  const markers = options.markers ?? curves.every(({ y }) => y.length <= 25);
+  return { names, rows, notes, markers };
 }
 
 function isNeighbour(row: Row, other?: Row) {

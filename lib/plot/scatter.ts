@@ -11,7 +11,8 @@ import {
   shorten,
   sorted,
 } from "./axes.ts";
-import { distinct, MISSING, mix, parseColor, pngAddress, toHex } from "./color.ts";
+import { clipLine, fieldColors, fieldImage, type Range } from "./boundary.ts";
+import { distinct } from "./color.ts";
 import { Figure, type Fonts, type Layers } from "./figure.ts";
 import { placeLabels } from "./labels.ts";
 
@@ -37,8 +38,6 @@ export interface ScatterOptions extends FigureOptions {
   width?: number;
   height?: number;
 }
-
-type Range = [low: number, high: number];
 
 /**
  * Points in the plane. Classes have colours in alphabetical order (numbers by value), the most frequent shape is the
@@ -77,103 +76,114 @@ export function scatter(options: ScatterOptions): Figure {
     const x = position("x", xs, options.xLabel), y = position("y", ys, options.yLabel);
     // Axes and frame lie on top of the field, which would cover the grid.
     if (field) [x, y].forEach(({ axis }) => Object.assign(axis, { zindex: 1, grid: false }));
-    const layer: Layers = [];
 
+    const layer: Layers = [];
     if (field) {
       const url = await fieldImage(field.probability, xs, ys, width, height, colors);
-      layer.push({
-        data: { values: [{}] },
-        mark: {
-          type: "image",
-          width,
-          height,
-          aspect: false,
-          align: "left",
-          baseline: "top",
-          smooth: false,
-        },
-        encoding: { x: { value: 0 }, y: { value: 0 }, url: { value: url } },
-      });
+      layer.push(fieldLayer(url, width, height));
     }
     if (leaders.length) {
-      layer.push({
-        data: { values: leaders },
-        mark: { type: "rule", strokeWidth: 0.8, color: "#999" },
-        encoding: {
-          x: { ...x, field: "x1" },
-          y: { ...y, field: "y1" },
-          x2: { field: "x2" },
-          y2: { field: "y2" },
-        },
-      });
+      const mark = { type: "rule", strokeWidth: 0.8, color: "#999" } as const;
+      layer.push({ data: { values: leaders }, mark, encoding: segments(x, y) });
     }
-    layer.push({
-      data: { values: shown },
-      mark: {
-        type: "point",
-        filled: true,
-        size: 60,
-        opacity: 1,
-        stroke: "white",
-        strokeWidth: 0.7,
-      },
-      encoding: {
-        x,
-        y,
-        color: {
-          field: "series",
-          type: "nominal",
-          scale: { domain: classes, range: colors.slice(0, Math.max(1, classes.length)) },
-          legend: classes.length > 1 ? { title: null, symbolType: "circle" } : null,
-        },
-        shape: {
-          field: "shape",
-          type: "nominal",
-          scale: { domain: shapes, range: ["circle", "triangle-up", "square", "diamond", "cross"] },
-          legend: shapes.length > 1 ? { title: null, symbolFillColor: "#555" } : null,
-        },
-      },
-    });
+    layer.push(pointLayer(shown, classes, shapes, colors, x, y));
     if (boundary) {
-      const name = boundary.name ?? "decision boundary";
       const line = clipLine(boundary.weights, boundary.bias, xs, ys);
+      const name = boundary.name ?? "decision boundary";
       if (!line) notes.push(`The ${name} lies outside the picture`);
-      layer.push({
-        data: { values: line ? [line] : [] },
-        mark: { type: "rule", strokeWidth: 2, color: "#222" },
-        encoding: {
-          x: { ...x, field: "x1" },
-          y: { ...y, field: "y1" },
-          x2: { field: "x2" },
-          y2: { field: "y2" },
-          strokeDash: {
-            datum: name,
-            scale: { domain: [name], range: [[7, 4]] },
-            legend: line && { title: null, symbolType: "stroke", symbolSize: 400 },
-          },
-        },
-      });
+      layer.push(boundaryLayer(name, line, x, y));
     }
     if (field) {
       layer.push(colorBar([0, 0.5, 1], fieldColors(colors), field.name ?? "probability"));
     }
     if (names.length) {
-      layer.push({
-        data: { values: names },
-        mark: { type: "text", fontSize: 12, color: "#222", baseline: "middle" },
-        encoding: { x, y, text: { field: "label" } },
-      });
+      const mark = { type: "text", fontSize: 12, color: "#222", baseline: "middle" } as const;
+      layer.push({ data: { values: names }, mark, encoding: { x, y, text: { field: "label" } } });
     }
     if (!shown.length) layer.push(emptyNote(width, height));
     if (field) layer.push(frame(width, height));
-    return {
-      ...heading(options, notes, width, fonts),
+    const view = field && { view: { stroke: null } };
+    return { ...heading(options, notes, width, fonts), width, height, layer, ...view };
+  });
+}
+
+type Position = ReturnType<typeof position>;
+
+/** Where the lines of a layer begin and end: at the fields x1, y1 and x2, y2. */
+const segments = (x: Position, y: Position) => ({
+  x: { ...x, field: "x1" },
+  y: { ...y, field: "y1" },
+  x2: { field: "x2" },
+  y2: { field: "y2" },
+});
+
+/** The field behind all else. */
+function fieldLayer(url: string, width: number, height: number): Layers[number] {
+  return {
+    data: { values: [{}] },
+    mark: {
+      type: "image",
       width,
       height,
-      layer,
-      ...field && { view: { stroke: null } },
-    };
-  });
+      aspect: false,
+      align: "left",
+      baseline: "top",
+      smooth: false,
+    },
+    encoding: { x: { value: 0 }, y: { value: 0 }, url: { value: url } },
+  };
+}
+
+/** The points, and the legends of their classes and shapes. */
+function pointLayer(
+  shown: Point[],
+  classes: string[],
+  shapes: string[],
+  colors: string[],
+  x: Position,
+  y: Position,
+): Layers[number] {
+  return {
+    data: { values: shown },
+    mark: { type: "point", filled: true, size: 60, opacity: 1, stroke: "white", strokeWidth: 0.7 },
+    encoding: {
+      x,
+      y,
+      color: {
+        field: "series",
+        type: "nominal",
+        scale: { domain: classes, range: colors.slice(0, Math.max(1, classes.length)) },
+        legend: classes.length > 1 ? { title: null, symbolType: "circle" } : null,
+      },
+      shape: {
+        field: "shape",
+        type: "nominal",
+        scale: { domain: shapes, range: ["circle", "triangle-up", "square", "diamond", "cross"] },
+        legend: shapes.length > 1 ? { title: null, symbolFillColor: "#555" } : null,
+      },
+    },
+  };
+}
+
+/** The decision boundary and its legend. */
+function boundaryLayer(
+  name: string,
+  line: ReturnType<typeof clipLine>,
+  x: Position,
+  y: Position,
+): Layers[number] {
+  return {
+    data: { values: line ? [line] : [] },
+    mark: { type: "rule", strokeWidth: 2, color: "#222" },
+    encoding: {
+      ...segments(x, y),
+      strokeDash: {
+        datum: name,
+        scale: { domain: [name], range: [[7, 4]] },
+        legend: line && { title: null, symbolType: "stroke", symbolSize: 400 },
+      },
+    },
+  };
 }
 
 /** The places of the names in the axes' units, in a figure that is large enough for them. */
@@ -214,53 +224,4 @@ function placeNames(options: ScatterOptions, shown: Point[], xs: Range, ys: Rang
       ),
     };
   }
-}
-
-/** The piece of a x + b y + bias = 0 inside a rectangle, if there is one. */
-function clipLine({ 0: a, 1: b }: ArrayLike<number>, bias: number, xs: Range, ys: Range) {
-  const ends: { x: number; y: number }[] = [];
-  const add = (x: number, y: number) => {
-    const inside = x >= xs[0] && x <= xs[1] && y >= ys[0] && y <= ys[1]; // false for NaN
-    if (inside) ends.push({ x, y });
-  };
-  for (const x of xs) add(x, -(a * x + bias) / b);
-  for (const y of ys) add(-(b * y + bias) / a, y);
-  // A line through a corner meets two edges in one place, so the first end is joined to the one that is farthest.
-  const [first] = ends;
-  const distance = (end: { x: number; y: number }) =>
-    Math.abs(end.x - first.x) / (xs[1] - xs[0]) + Math.abs(end.y - first.y) / (ys[1] - ys[0]);
-  const last = ends.toSorted((p, q) => distance(p) - distance(q)).at(-1);
-  if (!last || distance(last) < 1e-9) return undefined;
-  return { x1: first.x, y1: first.y, x2: last.x, y2: last.y };
-}
-
-/** Pale versions of the first two classes' colours with white between them. */
-function fieldColors(colors: string[]): string[] {
-  const pale = (color: string) => toHex(mix([parseColor("#ffffff"), parseColor(color)], 0.45));
-  return [pale(colors[0]), "#ffffff", pale(colors[1])];
-}
-
-/** A picture of the field, a point for each of the figure's pixels. */
-async function fieldImage(
-  probability: (x: number, y: number) => number,
-  xs: Range,
-  ys: Range,
-  width: number,
-  height: number,
-  colors: string[],
-) {
-  const scale = fieldColors(colors).map(parseColor), missing = parseColor(MISSING);
-  const steps = 1024; // more than there are different colours
-  const table = Array.from({ length: steps + 1 }, (_, i) => mix(scale, i / steps));
-  const columns = Math.ceil(width), rows = Math.ceil(height);
-  const pixels = new Uint8Array(rows * columns * 3);
-  for (let r = 0; r < rows; r++) {
-    const y = ys[1] - (ys[1] - ys[0]) * (r + 0.5) / rows;
-    for (let c = 0; c < columns; c++) {
-      const p = probability(xs[0] + (xs[1] - xs[0]) * (c + 0.5) / columns, y);
-      const at = Math.round(steps * Math.min(1, Math.max(0, p)));
-      pixels.set(Number.isNaN(p) ? missing : table[at], 3 * (r * columns + c));
-    }
-  }
-  return await pngAddress(pixels, columns, rows, 3);
 }
