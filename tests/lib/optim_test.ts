@@ -218,3 +218,44 @@ Deno.test("optimisers refuse impossible settings", () => {
   assertThrows(() => new SGD([p], { nesterov: true }), RangeError, "without momentum");
   assertThrows(() => clipGradNorm(new SGD([p]), 1), RangeError, "call backward() first");
 });
+
+Deno.test("optimisers refuse settings out of range and states that are not theirs, and stay as they were", () => {
+  const [p, q, r] = [2, 3, 4].map((n) => parameter(tf.zeros([n])));
+  const wrong: [() => unknown, string][] = [
+    [() => new AdamW([p], { weight_decay: -0.1 }), "weight_decay=-0.1: it must be 0 or more"],
+    [() => new SGD([p], { weight_decay: NaN }), "weight_decay=NaN: it must be 0 or more"],
+    [() => new Adam([p], { eps: -1e-8 }), "eps=-1e-8: it must be 0 or more"],
+    [() => new SGD([p], { momentum: -0.9 }), "momentum=-0.9: it must be 0 or more"],
+    [() => new Adam([p], { betas: [-0.1, 0.9] }), "betas=-0.1,0.9: they must be from 0 to below 1"],
+    [() => new SGD([p], { lr: Infinity }), "lr=Infinity: it must be 0 or more"],
+    [() => new SGD([{ params: [p] }, { params: [q], lr: -1 }]), "lr=-1"],
+    [() => new SGD([p]).addParamGroup({ params: [p] }), "more than one group"],
+    [() => new SGD([p]).addParamGroup({ params: [q], momentum: -1 }), "momentum=-1"],
+  ];
+  for (const [make, problem] of wrong) assertThrows(make, RangeError, problem);
+
+  const optimizer = new AdamW([{ params: [p, q] }, { params: [r] }], { lr: 0.1 });
+  const saved = optimizer.stateDict();
+  const edit = (change: (state: typeof saved) => unknown) => {
+    const state = { ...saved, ...structuredClone({ steps: saved.steps, groups: saved.groups }) };
+    change(state);
+    return state;
+  };
+  const states: [typeof saved, string][] = [
+    [edit(({ groups }) => groups.pop()), "groups: 2 needed, 1 given"],
+    [edit(({ groups }) => groups[1].params = [1, 2]), "group 1: 1 parameters needed, 2 given"],
+    [edit(({ groups }) => groups[0].lr = "0.1"), 'group 0: lr is "0.1", a number needed'],
+    [edit(({ groups }) => groups[0].lr = null), "group 0: lr is null, a number needed"],
+    [edit(({ groups }) => groups[0].betas = [0.9]), "group 0: betas is [0.9], a list of 2 needed"],
+    [edit(({ groups }) => groups[0].betas = [0.9, 2]), "group 0: Cannot optimise with betas=0.9,2"],
+    [edit((state) => state.steps = [1, 2]), "steps: 3 needed, 2 given"],
+    [edit(({ steps }) => steps[1] = 1.5), "steps: number 1 is 1.5"],
+    [edit((state) => state.tensors = {}), "0.exp_avg: shape (2) needed, nothing given"],
+    [{} as typeof saved, "groups: 2 needed, none given"],
+  ];
+  for (const [state, problem] of states) {
+    state.groups?.forEach((group) => group.eps = 0.5);
+    assertThrows(() => optimizer.loadStateDict(state), TypeError, problem);
+    assertEquals(optimizer.groups.map(({ eps }) => eps), [1e-8, 1e-8]);
+  }
+});
