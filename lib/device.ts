@@ -1,7 +1,6 @@
 /** Picks and starts the device that computes: a GPU through WebGPU, or the processor. */
-import * as tf from "@tensorflow/tfjs";
 import { hasHardwareAdapter } from "./engine/webgpu/adapter.ts";
-import "./tensor.ts";
+// tfjs and the engines are imported where a device starts: to know the devices takes no time.
 
 /** The choices of `--device`. */
 export const deviceNames = ["auto", "webgpu", "cpu", "reference"] as const;
@@ -11,6 +10,12 @@ export type DeviceChoice = typeof deviceNames[number];
 export interface Device {
   name: "webgpu" | "cpu" | "reference";
   description: string;
+}
+
+/** The device that a choice means on this machine: `auto` is webgpu if there is a GPU, else cpu. */
+export async function resolveDevice(choice: DeviceChoice): Promise<Device["name"]> {
+  if (choice !== "auto") return choice;
+  return await hasHardwareAdapter() ? "webgpu" : "cpu";
 }
 
 /**
@@ -27,21 +32,23 @@ export async function startDevice(
   choice: DeviceChoice = "auto",
   options: { threads?: number } = {},
 ): Promise<Device> {
-  if (choice === "reference") {
+  const name = await resolveDevice(choice);
+  const tf = await import("@tensorflow/tfjs");
+  await import("./tensor.ts"); // keeps tfjs from printing an advertisement
+  if (name === "reference") {
     await tf.setBackend("cpu");
-    const description = "reference (tfjs's plain JavaScript backend; slow)";
-    return { name: "reference", description };
+    return { name, description: "reference (tfjs's plain JavaScript backend; slow)" };
   }
-  if (choice === "webgpu" || (choice === "auto" && await hasHardwareAdapter())) {
-    const { startWebGPU } = await import("./engine/webgpu/device.ts");
+  if (name === "webgpu") {
+    const { startWebGPU } = await import("./engine/webgpu/start.ts");
     const adapter = await startWebGPU({ fallback: choice === "webgpu" });
-    return { name: "webgpu", description: `webgpu (${adapter})` };
+    return { name, description: `webgpu (${adapter})` };
   }
-  const { startEngine } = await import("./engine/cpu/index.ts");
+  const { startEngine } = await import("./engine/cpu/start.ts");
   const { threads, relaxed } = await startEngine(options);
   await tf.setBackend("engine");
   const simd = relaxed ? "WebAssembly SIMD with fused multiply-add" : "WebAssembly SIMD";
   const why = choice === "auto" ? "; no hardware WebGPU adapter" : "";
   const cores = `${threads} thread${threads === 1 ? "" : "s"}`;
-  return { name: "cpu", description: `cpu (${simd}, ${cores}${why})` };
+  return { name, description: `cpu (${simd}, ${cores}${why})` };
 }

@@ -4,9 +4,12 @@
  * kernel is tested against.
  */
 import * as tf from "@tensorflow/tfjs";
+import type { AttentionOptions, ClassLossOptions, Reduction } from "./engine/operations.ts";
 import { fused } from "./engine/registry.ts";
 import { torch } from "./random.ts";
 import { causalMask, type Tensor } from "./tensor.ts";
+
+export type { AttentionOptions, ClassLossOptions, Reduction };
 
 // ---- layers
 
@@ -116,20 +119,6 @@ export const stopGradient = tf.customGrad((x) => ({
 
 // ---- attention
 
-/** Options of {@linkcode scaledDotProductAttention}. */
-export interface AttentionOptions {
-  /** True where a query may attend to a key; any shape that broadcasts to (B, H, Tq, Tk). */
-  mask?: Tensor;
-  /** Whether a query attends only to keys at its own position and before; false by default. */
-  causal?: boolean;
-  /** Probability of dropping an attention weight while training; 0 by default. */
-  dropout_p?: number;
-  /** Whether dropout is applied; true by default. */
-  training?: boolean;
-  /** Factor of the scores; 1 / sqrt(D) by default. */
-  scale?: number;
-}
-
 /**
  * softmax(scale q k^T) v (Vaswani et al. 2017, eq. 1): q (B, H, Tq, D), k (B, H, Tk, D), v (B, H, Tk, Dv) ->
  * (B, H, Tq, Dv). A query that may attend to nothing gets zeros.
@@ -216,23 +205,8 @@ export const multinomial = fused("multinomial", (p: Tensor): Tensor => {
 
 // ---- losses
 
-/** How a loss is put together from its elements. */
-export type Reduction = "mean" | "sum" | "none";
-
 function reduce(losses: Tensor, reduction: Reduction): Tensor {
   return reduction === "none" ? losses : reduction === "sum" ? losses.sum() : losses.mean();
-}
-
-/** Options of {@linkcode crossEntropy} and {@linkcode nllLoss}. */
-export interface ClassLossOptions {
-  /** Targets of this value count neither in the loss nor in its mean; -100 by default. */
-  ignore_index?: number;
-  /** Share of the target's probability that is spread over all classes (Szegedy et al. 2016); 0 by default. */
-  label_smoothing?: number;
-  /** "mean" (by default), "sum" or "none". */
-  reduction?: Reduction;
-  /** A weight for each class: (V). */
-  weight?: Tensor;
 }
 
 /**

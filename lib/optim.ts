@@ -1,21 +1,14 @@
 /** Optimisers, as PyTorch's torch.optim has them; learning-rate schedules are in schedule.ts. */
 import * as tf from "@tensorflow/tfjs";
+import type { AdamSettings, SGDSettings, UpdateEntry } from "./engine/operations.ts";
 import { fused } from "./engine/registry.ts";
 import type { Parameter } from "./nn.ts";
-import { Optimizer, type ParameterGroup, type UpdateEntry } from "./optim/optimizer.ts";
+import { Optimizer, type ParameterGroup } from "./optim/optimizer.ts";
 import type { Tensor } from "./tensor.ts";
 
 export * from "./optim/optimizer.ts";
 export * from "./schedule.ts";
-
-/** Settings of {@linkcode SGD}. */
-export interface SGDSettings {
-  lr: number;
-  momentum: number;
-  dampening: number;
-  weight_decay: number;
-  nesterov: boolean;
-}
+export type { AdamSettings, SGDSettings, UpdateEntry };
 
 /** The update of {@linkcode SGD}: changes each `param` and its `momentum_buffer`. */
 export const sgdUpdate = fused(
@@ -75,14 +68,6 @@ export class SGD extends Optimizer<SGDSettings> {
   ): void {
     sgdUpdate(entries, group);
   }
-}
-
-/** Settings of {@linkcode Adam} and {@linkcode AdamW}. */
-export interface AdamSettings {
-  lr: number;
-  betas: [number, number];
-  eps: number;
-  weight_decay: number;
 }
 
 /**

@@ -20,7 +20,7 @@ export async function startTfjsBackends(): Promise<string[]> {
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   setWasmPaths(Object.fromEntries(files.map((file) => [file, address(file)])));
   if (active === "webgpu" || await hasHardwareAdapter()) {
-    const { startWebGPU, webgpuBackend } = await import("./webgpu/device.ts");
+    const { startWebGPU, webgpuBackend } = await import("./webgpu/start.ts");
     await startWebGPU({ fallback: true });
     if (!tf.findBackend("tfjs-webgpu")) {
       tf.registerBackend("tfjs-webgpu", () => webgpuBackend()!, 0); // a name for which we have no kernels

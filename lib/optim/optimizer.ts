@@ -1,5 +1,6 @@
 /** The base of the optimisers: parameter groups, gradients, state. */
 import * as tf from "@tensorflow/tfjs";
+import type { UpdateEntry } from "../engine/operations.ts";
 import type { Parameter } from "../nn.ts";
 import type { Tensor } from "../tensor.ts";
 
@@ -274,13 +275,3 @@ function kindOf(value: unknown): string {
 /** An optimiser of any kind. */
 // deno-lint-ignore no-explicit-any
 export type AnyOptimizer = Optimizer<any>;
-
-/** One parameter in an update: its gradient, the number of this update from 1, and its state. */
-export type UpdateEntry = {
-  param: Parameter;
-  gradient: Tensor;
-  step: number;
-  momentum_buffer?: tf.Variable;
-  exp_avg?: tf.Variable;
-  exp_avg_sq?: tf.Variable;
-};

@@ -34,6 +34,7 @@ import type { Device, DeviceChoice } from "../device.ts";
 import { InputError, UsageError } from "../io/errors.ts";
 import { type StagedFile, stageFile } from "../io/files.ts";
 import { type Metrics, MetricsFile } from "./metrics.ts";
+import { restartWithTurbo } from "./turbo.ts";
 // Device, engine and generators are imported where a run starts: --help and errors answer at once.
 
 /** What a script says of itself. */
@@ -352,22 +353,6 @@ async function start<D extends Defaults, C extends Choices<D>, R>(
   } finally {
     run.close();
   }
-}
-
-/**
- * Starts the process again with V8's fast flags if that is wanted and pays; then it does not return.
- *
- * @returns What is to be said about it in the device line, if anything
- */
-async function restartWithTurbo(options: StandardOptions, long: boolean): Promise<string> {
-  if (options.turbo === "off" || (options.turbo === "auto" && !long)) return "";
-  const { hasHardwareAdapter } = await import("../engine/webgpu/adapter.ts");
-  const usesCPU = options.device === "cpu" ||
-    (options.device === "auto" && !await hasHardwareAdapter());
-  if (!usesCPU) return "";
-  const { maybeTurbo } = await import("../engine/cpu/turbo.ts");
-  const { active, reason } = await maybeTurbo(options.turbo as "auto" | "on", { long });
-  return active ? "turbo" : reason ?? "";
 }
 
 /** Makes the output folder and prepares its config.json; fails now if nothing can be written there. */

@@ -7,7 +7,8 @@
  * operations (GFLOP) or bytes (GB) one iteration is, to be divided by its time.
  */
 import * as tf from "@tensorflow/tfjs";
-import { startEngine, threadsReady } from "lib/engine/cpu/index.ts";
+import { threadsReady } from "lib/engine/cpu/runtime.ts";
+import { startEngine } from "lib/engine/cpu/start.ts";
 
 const threads = Deno.env.get("THREADS");
 await startEngine({ threads: threads === undefined ? undefined : Number(threads) });

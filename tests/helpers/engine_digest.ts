@@ -6,7 +6,8 @@
  * Run: deno run -A tests/engine_digest.ts [threads] [shared] [relaxed]
  */
 import * as tf from "@tensorflow/tfjs";
-import { startEngine, threadsReady } from "lib/engine/cpu/index.ts";
+import { threadsReady } from "lib/engine/cpu/runtime.ts";
+import { startEngine } from "lib/engine/cpu/start.ts";
 import * as F from "lib/functional.ts";
 import { torch } from "lib/random.ts";
 

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { autocast, checkDtype, GradScaler } from "lib/amp.ts";
 import { findAdapter } from "lib/engine/webgpu/adapter.ts";
-import { startWebGPU, webgpuBackend } from "lib/engine/webgpu/device.ts";
+import { startWebGPU, webgpuBackend } from "lib/engine/webgpu/start.ts";
 import { UsageError } from "lib/io/errors.ts";
 import * as F from "lib/functional.ts";
 import { parameter } from "lib/nn.ts";

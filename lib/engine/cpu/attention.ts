@@ -1,38 +1,43 @@
 /** Scaled-dot-product attention on the CPU engine: see assembly/fused_attention.ts. */
 import type { Tensor } from "@tensorflow/tfjs-core";
-import * as F from "../../functional.ts";
-import { alloc, at, free, heap, output, parallel, tensor, threadCount } from "./index.ts";
+import { fitAttention, maskStrides } from "../checks.ts";
+import { dropoutFactor } from "../draws.ts";
+import type { AttentionOptions } from "../operations.ts";
+import { differentiable } from "../tape.ts";
+import { drawing, type Draws } from "./dropout.ts";
 import { width } from "./matmul.ts";
 import {
+  alloc,
+  at,
+  atOrZero,
   computed,
-  drawing,
-  type Draws,
-  dropoutFactor,
+  free,
   grainOf,
-  operation,
-  usable,
-} from "./operation.ts";
+  heap,
+  output,
+  parallel,
+  tensor,
+  threadCount,
+} from "./runtime.ts";
 
 const FORWARD_ROWS = 126; // queries of a block, a multiple of 6
 const BACKWARD_ROWS = 66;
 
 /**
- * Attention in blocks of queries, whose rows of scores never leave the cache; see lib/functional.ts for
- * the formula. Tensors that the kernels do not take go to the reference.
+ * softmax(scale q k^T) v: see lib/functional.ts. In blocks of queries, whose rows of scores never
+ * leave the cache.
  */
 export function scaledDotProductAttention(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  options: F.AttentionOptions = {},
-): Tensor {
+  options: AttentionOptions = {},
+): Tensor | undefined {
   const { causal = false, training = true, mask } = options;
   const p = training ? options.dropout_p ?? 0 : 0;
-  if (!usable(q, k, v) || !fits(q, k, v) || !(p >= 0 && p < 1)) {
-    return F.scaledDotProductAttention.reference(q, k, v, options);
-  }
+  if (!fitAttention(q, k, v) || !(p >= 0 && p < 1)) return;
   const strides = mask ? maskStrides(q, k, mask) : [0, 0, 0, 0];
-  if (strides === undefined) return F.scaledDotProductAttention.reference(q, k, v, options);
+  if (strides === undefined) return;
   const [tq, d] = q.shape.slice(-2), [tk, dv] = v.shape.slice(-2);
   const heads = q.size / (tq * d); // of all batches
   const headsOfBatch = q.rank > 3 ? q.shape.at(-3)! : 1;
@@ -50,11 +55,11 @@ export function scaledDotProductAttention(
   ) => [
     ...tensors.map(at),
     ...[out, statistics, tq, tk, d, dv, headsOfBatch, Number(causal), scale],
-    ...[mask ? at(mask) : 0, ...strides, bits, dropoutFactor(p), width, rows],
+    ...[atOrZero(mask), ...strides, bits, dropoutFactor(p), width, rows],
     ...[buffer.pointer, buffer.bytes, buffer.free],
   ];
 
-  return operation({ q, k, v }, (save) => {
+  return differentiable({ q, k, v }, (save) => {
     const rows = Math.min(tq, FORWARD_ROWS);
     const blocks = Math.ceil(tq / rows);
     const statistics = output([heads, tq, 2]);
@@ -83,29 +88,6 @@ export function scaledDotProductAttention(
     const [gq, gk, gv] = [dq, dk, dvalues].map(({ info }) => tensor(info));
     return { q: () => gq, k: () => gk, v: () => gv };
   });
-}
-
-/** Whether the shapes are (..., Tq, D), (..., Tk, D) and (..., Tk, Dv). */
-function fits(q: Tensor, k: Tensor, v: Tensor): boolean {
-  if (q.rank < 2 || k.rank !== q.rank || v.rank !== q.rank) return false;
-  const leading = (t: Tensor) => String(t.shape.slice(0, -2));
-  return leading(q) === leading(k) && leading(q) === leading(v) &&
-    q.shape.at(-1) === k.shape.at(-1) && k.shape.at(-2) === v.shape.at(-2);
-}
-
-/** Distances in the mask between batches, heads, queries and keys; undefined if it does not fit. */
-function maskStrides(q: Tensor, k: Tensor, mask: Tensor): number[] | undefined {
-  if (mask.dtype !== "bool" || q.rank > 4 || mask.rank > q.rank) return;
-  const one = (shape: number[]) => [...Array(4 - shape.length).fill(1), ...shape];
-  const whole = one([...q.shape.slice(0, -1), k.shape.at(-2)!]);
-  const strides: number[] = [];
-  let stride = 1;
-  for (const [i, size] of one(mask.shape).map((size, i) => [i, size]).reverse()) {
-    if (size !== 1 && size !== whole[i]) return;
-    strides.unshift(size === 1 ? 0 : stride);
-    stride *= size;
-  }
-  return strides;
 }
 
 // ---- buffers: a part for each thread

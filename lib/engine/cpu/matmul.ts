@@ -1,5 +1,5 @@
 /** Matrix products of the engine: which kernel, and how it is divided. */
-import { alloc, free, parallel, threadCount } from "./index.ts";
+import { alloc, free, parallel, threadCount } from "./runtime.ts";
 import { turboActive } from "./turbo.ts";
 
 /** A batch of matrices in the memory; strides in elements. */

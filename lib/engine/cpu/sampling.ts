@@ -1,23 +1,25 @@
-/** Choosing from rows of scores or probabilities, without sorting pairs of number and index as the formulas do. */
+/**
+ * Choosing from rows of scores or probabilities on the CPU engine, without sorting pairs of number
+ * and index as the formulas do.
+ */
 import type { Tensor } from "@tensorflow/tfjs-core";
-import * as F from "../../functional.ts";
 import { torch } from "../../random.ts";
-import { at, heap, output, tensor } from "./index.ts";
-import { computed, usable } from "./operation.ts";
+import { usable } from "../checks.ts";
+import { at, computed, heap, output, tensor } from "./runtime.ts";
 
-/** See lib/functional.ts. */
-export function topK(scores: Tensor, k: number): Tensor {
+/** The k largest scores of a row: see lib/functional.ts. */
+export function topK(scores: Tensor, k: number): Tensor | undefined {
   const V = scores.shape.at(-1)!;
-  if (k >= V || !usable(scores) || !(k >= 1)) return F.topK.reference(scores, k);
+  if (!usable(scores) || !(k >= 1 && k < V)) return;
   return rowByRow(scores, (x, y) => {
     const least = select(x.slice(), V - k);
     for (let i = 0; i < V; i++) y[i] = x[i] < least ? -Infinity : x[i];
   });
 }
 
-/** See lib/functional.ts. */
-export function topP(probabilities: Tensor, mass: number): Tensor {
-  if (!usable(probabilities)) return F.topP.reference(probabilities, mass);
+/** The fewest most probable tokens that have the probability `mass`: see lib/functional.ts. */
+export function topP(probabilities: Tensor, mass: number): Tensor | undefined {
+  if (!usable(probabilities)) return;
   return rowByRow(probabilities, (p, y) => {
     const sorted = p.slice().sort();
     let before = 0, least = Infinity, equal = 0; // how many of those that equal the least are kept
@@ -31,9 +33,9 @@ export function topP(probabilities: Tensor, mass: number): Tensor {
   });
 }
 
-/** See lib/functional.ts. */
-export function multinomial(p: Tensor): Tensor {
-  if (!usable(p)) return F.multinomial.reference(p);
+/** A token for each row, drawn in proportion to its probabilities: see lib/functional.ts. */
+export function multinomial(p: Tensor): Tensor | undefined {
+  if (!usable(p)) return;
   const V = p.shape.at(-1)!;
   const rows = p.size / V;
   const race = torch.exponential(p.size);

@@ -1,7 +1,8 @@
 /** Activations: one kernel forward and one backward each. */
 import type * as tf from "@tensorflow/tfjs-core";
-import * as F from "../../functional.ts";
-import { differentiable, empty, launch, read, u32, write } from "./launch.ts";
+import { usable } from "../checks.ts";
+import { differentiable } from "../tape.ts";
+import { empty, launch, read, u32, write } from "./runtime.ts";
 
 type Tensor = tf.Tensor;
 
@@ -46,20 +47,18 @@ fn slope(v: f32) -> f32 {
 }`,
 };
 
-/** See lib/functional.ts. */
-export function relu(x: Tensor): Tensor {
-  return fits(x) ? activate("relu", reluKernel, x) : F.relu.reference(x);
+/** max(x, 0): see lib/functional.ts. */
+export function relu(x: Tensor): Tensor | undefined {
+  if (usable(x)) return activate("relu", reluKernel, x);
 }
 
-/** See lib/functional.ts. */
-export function gelu(x: Tensor, approximate: "none" | "tanh" = "none"): Tensor {
-  if (!fits(x)) return F.gelu.reference(x, approximate);
+/** x Phi(x): see lib/functional.ts. */
+export function gelu(x: Tensor, approximate: "none" | "tanh" = "none"): Tensor | undefined {
+  if (!usable(x)) return;
   return approximate === "none"
     ? activate("gelu", geluKernel, x)
     : activate("geluTanh", geluTanhKernel, x);
 }
-
-const fits = (x: Tensor) => x.size > 0 && x.dtype === "float32";
 
 function activate(name: string, kernel: Activation, x: Tensor): Tensor {
   return differentiable({ x }, (save) => {

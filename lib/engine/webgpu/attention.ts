@@ -12,40 +12,33 @@
  * Under autocast the operands of these six products are rounded to float16; all else, the sums too, is float32.
  */
 import type * as tf from "@tensorflow/tfjs-core";
-import * as F from "../../functional.ts";
+import { fitAttention, maskStrides } from "../checks.ts";
+import { dropoutFactor } from "../draws.ts";
+import type { AttentionOptions } from "../operations.ts";
 import { operands } from "../precision.ts";
-import {
-  differentiable,
-  empty,
-  f32,
-  launch,
-  maxBuffers,
-  read,
-  u32,
-  unroll,
-  write,
-} from "./launch.ts";
-import { dropoutBits, dropoutScale } from "./dropout.ts";
+import { differentiable } from "../tape.ts";
+import { dropoutBits } from "./dropout.ts";
 import { Operand } from "./operand.ts";
+import { empty, f32, launch, maxBuffers, read, u32, unroll, write } from "./runtime.ts";
 import { expFrom, lowest } from "./softmax.ts";
 
 type Tensor = tf.Tensor;
 
-/** See lib/functional.ts. */
+/** softmax(scale q k^T) v: see lib/functional.ts. */
 export function scaledDotProductAttention(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  options: F.AttentionOptions = {},
-): Tensor {
+  options: AttentionOptions = {},
+): Tensor | undefined {
   const { mask, causal = false, training = true } = options;
   const p = training ? options.dropout_p ?? 0 : 0;
   const scale = options.scale ?? 1 / Math.sqrt(q.shape.at(-1)!);
-  const strides = mask && maskStrides(mask, q, k);
+  const strides = mask && maskStrides(q, k, mask);
   const needed = 7 + (mask ? 1 : 0) + (p > 0 ? 1 : 0); // buffers of the largest kernel
-  if (!fits(q, k, v) || (mask && !strides) || needed > maxBuffers()) {
-    return F.scaledDotProductAttention.reference(q, k, v, options);
-  }
+  const fits = fitAttention(q, k, v) && (q.rank === 3 || q.rank === 4) &&
+    Math.max(q.shape.at(-1)!, v.shape.at(-1)!) <= largestSize;
+  if (!fits || (mask && !strides) || needed > maxBuffers()) return;
   const shape = new Shape(q, k, v, causal, p, scale, strides);
   return differentiable({ q, k, v }, (save) => {
     const bits = p > 0 ? [dropoutBits(shape.heads * shape.Tq * shape.Tk, p)] : [];
@@ -63,29 +56,6 @@ export function scaledDotProductAttention(
 
 const threads = 64;
 const largestSize = 256;
-
-function fits(q: Tensor, k: Tensor, v: Tensor): boolean {
-  const outer = (t: Tensor) => String(t.shape.slice(0, -2));
-  return (q.rank === 3 || q.rank === 4) && outer(q) === outer(k) && outer(k) === outer(v) &&
-    q.shape.at(-1) === k.shape.at(-1) && k.shape.at(-2) === v.shape.at(-2) &&
-    Math.max(q.shape.at(-1)!, v.shape.at(-1)!) <= largestSize &&
-    [q, k, v].every((t) => t.size > 0 && t.dtype === "float32");
-}
-
-/** Steps in the mask for a batch, a head, a query and a key, 0 where it is broadcast; undefined if it does not fit. */
-function maskStrides(mask: Tensor, q: Tensor, k: Tensor): number[] | undefined {
-  if (mask.dtype !== "bool" || mask.rank > q.rank) return undefined;
-  const full = [...q.shape.slice(0, -1), k.shape.at(-2)!];
-  const own = [...Array(full.length - mask.rank).fill(1), ...mask.shape];
-  if (own.some((size, i) => size !== 1 && size !== full[i])) return undefined;
-  if (own.length === 3) own.splice(1, 0, 1); // one head
-  let step = 1;
-  return own.reverse().map((size) => {
-    const stride = size === 1 ? 0 : step;
-    step *= size;
-    return stride;
-  }).reverse();
-}
 
 /** The sizes of an attention, and how its kernels divide them. */
 class Shape {
@@ -152,7 +122,7 @@ class Shape {
         mask_query: u32(query),
         mask_key: u32(key),
       },
-      ...this.p > 0 && { kept: f32(dropoutScale(this.p)) },
+      ...this.p > 0 && { kept: f32(dropoutFactor(this.p)) },
     };
   }
 

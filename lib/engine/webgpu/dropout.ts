@@ -1,8 +1,9 @@
 /** Dropout with PyTorch's mask: drawn on the host, sent as one bit an element. */
 import * as tf from "@tensorflow/tfjs-core";
-import * as F from "../../functional.ts";
-import { drawMask } from "../cpu/draws.ts";
-import { differentiable, empty, f32, launch, read, u32, write } from "./launch.ts";
+import { usable } from "../checks.ts";
+import { drawMask, dropoutFactor } from "../draws.ts";
+import { differentiable } from "../tape.ts";
+import { empty, f32, launch, read, u32, write } from "./runtime.ts";
 
 type Tensor = tf.Tensor;
 
@@ -13,15 +14,10 @@ export function dropoutBits(n: number, p: number): Tensor {
   return tf.tensor1d(drawMask(n, p), "int32");
 }
 
-/** What a kept element is multiplied by, rounded as PyTorch rounds it. */
-export function dropoutScale(p: number): number {
-  return p === 1 ? 0 : Math.fround(1 / Math.fround(1 - p));
-}
-
-/** See lib/functional.ts. */
-export function dropout(x: Tensor, p = 0.5, training = true): Tensor {
+/** PyTorch's dropout: see lib/functional.ts. */
+export function dropout(x: Tensor, p = 0.5, training = true): Tensor | undefined {
   if (!training || p === 0) return x;
-  if (x.size === 0 || x.dtype !== "float32") return F.dropout.reference(x, p, training);
+  if (!usable(x)) return;
   return differentiable({ x }, (save) => {
     const bits = dropoutBits(x.size, p);
     save([bits]);
@@ -34,7 +30,7 @@ function apply(x: Tensor, bits: Tensor, p: number): Tensor {
   launch({
     name: "dropout",
     buffers: { x: read(x), bits: read(bits, "u32"), y: write(y) },
-    uniforms: { size: u32(x.size), scale: f32(dropoutScale(p)) },
+    uniforms: { size: u32(x.size), scale: f32(dropoutFactor(p)) },
     threads,
     groups: Math.ceil(x.size / threads),
     body: () =>

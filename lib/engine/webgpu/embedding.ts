@@ -4,18 +4,16 @@
  * through the ids, 256 at a time, and adds the gradients of those that are its own in their order, so that the same
  * seed gives the same numbers.
  */
-import * as tf from "@tensorflow/tfjs-core";
-import * as F from "../../functional.ts";
-import { differentiable, empty, launch, read, u32, unroll, write } from "./launch.ts";
+import type * as tf from "@tensorflow/tfjs-core";
+import { fitEmbedding } from "../checks.ts";
+import { differentiable } from "../tape.ts";
+import { empty, launch, read, u32, unroll, write } from "./runtime.ts";
 
 type Tensor = tf.Tensor;
 
-/** See lib/functional.ts. */
-export function embedding(ids: Tensor, weight: Tensor): Tensor {
-  if (
-    ids.size === 0 || weight.size === 0 || ids.dtype !== "int32" || weight.dtype !== "float32" ||
-    weight.rank !== 2
-  ) return F.embedding.reference(ids, weight);
+/** Rows of a table: see lib/functional.ts. */
+export function embedding(ids: Tensor, weight: Tensor): Tensor | undefined {
+  if (!fitEmbedding(ids, weight)) return;
   return differentiable({ weight }, (save) => {
     save([ids]);
     return lookUp(ids, weight);

@@ -3,21 +3,17 @@
  * workgroups share the rows.
  */
 import type * as tf from "@tensorflow/tfjs-core";
-import * as F from "../../functional.ts";
+import { fitLinear } from "../checks.ts";
 import { operands } from "../precision.ts";
-import { differentiable } from "./launch.ts";
-import { product, productAndSums } from "./product.ts";
+import { differentiable } from "../tape.ts";
+import { product, productAndSums } from "./matmul.ts";
 
 type Tensor = tf.Tensor;
 
-/** See lib/functional.ts. */
-export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+/** x W^T + b: see lib/functional.ts. */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor | undefined {
+  if (!fitLinear(x, weight, bias)) return;
   const [out, features] = weight.shape;
-  const tensors = [x, weight, ...bias ? [bias] : []];
-  if (
-    x.shape.at(-1) !== features || weight.rank !== 2 || (bias && bias.size !== out) ||
-    (bias && bias.rank !== 1) || tensors.some((t) => t.size === 0 || t.dtype !== "float32")
-  ) return F.linear.reference(x, weight, bias);
   const rows = x.size / features;
   const common = { name: "linear", half: operands.dtype === "float16" };
   return differentiable({ x, weight, ...bias && { bias } }, (save) => {

@@ -4,26 +4,28 @@
  *
  * A row's loss is log sum exp(x) - (1 - s) x[target] - s mean(x), with the label smoothing s.
  */
-import * as tf from "@tensorflow/tfjs-core";
-import * as F from "../../functional.ts";
-import { differentiable, empty, f32, launch, read, u32, write } from "./launch.ts";
+import type * as tf from "@tensorflow/tfjs-core";
+import { fitClasses } from "../checks.ts";
+import type { ClassLossOptions } from "../operations.ts";
+import { differentiable } from "../tape.ts";
 import { rowLayout, rowReductions } from "./rows.ts";
+import { empty, f32, launch, read, u32, write } from "./runtime.ts";
 import { expFrom, lowest } from "./softmax.ts";
 
 type Tensor = tf.Tensor;
 
-/** See lib/functional.ts. A target that is no class and not the ignored value makes the loss NaN. */
+/**
+ * -log softmax(logits)[target]: see lib/functional.ts. A target that is no class and not the ignored
+ * value makes the loss NaN.
+ */
 export function crossEntropy(
   logits: Tensor,
   targets: Tensor,
-  options: F.ClassLossOptions = {},
-): Tensor {
+  options: ClassLossOptions = {},
+): Tensor | undefined {
   const { ignore_index = -100, label_smoothing = 0, reduction = "mean", weight } = options;
+  if (weight || !fitClasses(logits, targets)) return;
   const V = logits.shape.at(-1)!, N = targets.size;
-  if (
-    weight || logits.size === 0 || logits.dtype !== "float32" || targets.dtype !== "int32" ||
-    logits.size !== N * V
-  ) return F.crossEntropy.reference(logits, targets, options);
   const layout = rowLayout(V);
   const common = {
     name: "crossEntropy",

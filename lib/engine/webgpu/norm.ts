@@ -8,32 +8,29 @@
  * dy * n,  db = sum over rows of dy. RMS norm is the same without mean and mean(g).
  */
 import * as tf from "@tensorflow/tfjs-core";
-import * as F from "../../functional.ts";
-import { differentiable, empty, f32, launch, read, u32, unroll, write } from "./launch.ts";
+import { fitRows } from "../checks.ts";
+import { differentiable } from "../tape.ts";
 import { rowLayout, rowReductions, sumParts } from "./rows.ts";
+import { empty, f32, launch, read, u32, unroll, write } from "./runtime.ts";
 
 type Tensor = tf.Tensor;
 
-/** See lib/functional.ts. */
-export function layerNorm(x: Tensor, weight?: Tensor, bias?: Tensor, eps = 1e-5): Tensor {
-  return fits(x, weight, bias)
-    ? norm("layerNorm", x, weight, bias, eps)
-    : F.layerNorm.reference(x, weight, bias, eps);
+/** (x - mean) / sqrt(variance + eps) * weight + bias: see lib/functional.ts. */
+export function layerNorm(
+  x: Tensor,
+  weight?: Tensor,
+  bias?: Tensor,
+  eps = 1e-5,
+): Tensor | undefined {
+  if (fitRows(x, weight, bias)) return norm("layerNorm", x, weight, bias, eps);
 }
 
-/** See lib/functional.ts. */
-export function rmsNorm(x: Tensor, weight?: Tensor, eps = 1e-6): Tensor {
-  return fits(x, weight)
-    ? norm("rmsNorm", x, weight, undefined, eps)
-    : F.rmsNorm.reference(x, weight, eps);
+/** x / sqrt(mean(x^2) + eps) * weight: see lib/functional.ts. */
+export function rmsNorm(x: Tensor, weight?: Tensor, eps = 1e-6): Tensor | undefined {
+  if (fitRows(x, weight)) return norm("rmsNorm", x, weight, undefined, eps);
 }
 
 type Kind = "layerNorm" | "rmsNorm";
-
-function fits(x: Tensor, ...parameters: (Tensor | undefined)[]): boolean {
-  return x.size > 0 && x.dtype === "float32" &&
-    parameters.every((p) => !p || (p.rank === 1 && p.size === x.shape.at(-1)));
-}
 
 function norm(
   name: Kind,

@@ -3,21 +3,21 @@
  * 32 and more on most), and its workgroups are dealt out among them. Parameters and states change in place.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type { AdamSettings, SGDSettings, UpdateEntry } from "../../optim.ts";
-import { backend, empty, f32, launch, maxBuffers, read, u32, unroll, write } from "./launch.ts";
+import type { AdamSettings, SGDSettings, UpdateEntry } from "../operations.ts";
+import { backend, empty, f32, launch, maxBuffers, read, u32, unroll, write } from "./runtime.ts";
 
 type Tensor = tf.Tensor;
 
 const threads = 256;
 
-/** See lib/optim.ts. */
+/** A step of Adam: see lib/optim.ts. */
 export function adamUpdate(
   entries: UpdateEntry[],
   settings: AdamSettings,
   decoupled: boolean,
-): void {
+): true {
   const { lr, betas: [beta1, beta2], eps, weight_decay } = settings;
-  updateAll({
+  return updateAll({
     name: "adamUpdate",
     entries,
     variant: decoupled ? "decoupled" : "",
@@ -46,10 +46,10 @@ export function adamUpdate(
   });
 }
 
-/** See lib/optim.ts. */
-export function sgdUpdate(entries: UpdateEntry[], settings: SGDSettings): void {
+/** A step of gradient descent: see lib/optim.ts. */
+export function sgdUpdate(entries: UpdateEntry[], settings: SGDSettings): true {
   const { lr, momentum, dampening, weight_decay, nesterov } = settings;
-  updateAll({
+  return updateAll({
     name: "sgdUpdate",
     entries,
     variant: `${momentum !== 0} ${nesterov}`,
@@ -87,9 +87,9 @@ interface Update {
   body: (j: number) => string;
 }
 
-function updateAll(update: Update): void {
+function updateAll(update: Update): true {
   const entries = update.entries.filter(({ param }) => param.size > 0);
-  if (entries.length === 0) return;
+  if (entries.length === 0) return true;
   const each = 1 + Object.keys(update.tensors(entries[0])).length;
   for (const chunk of chunks(entries, Math.floor(maxBuffers() / each))) {
     const buffers = chunk.map((entry, j) => {
@@ -114,6 +114,7 @@ function updateAll(update: Update): void {
       body: update.body,
     });
   }
+  return true;
 }
 
 /** A kernel over tensors of several sizes, whose workgroups each belong to one: `at` is the element, j the tensor. */
@@ -158,7 +159,7 @@ function makeSole(variable: tf.Variable): void {
   }
 }
 
-/** See lib/optim.ts: two kernels for the norm, one for the scaling, each over as many gradients as it may have. */
+/** Gradients of a bounded norm, see lib/optim.ts: two kernels for the norm, one for the scaling, each over as many gradients as it may have. */
 export function clipGradients(
   gradients: Tensor[],
   max: number,
@@ -195,7 +196,7 @@ export function clipGradients(
   return { norm, gradients: multiplyAll("clipGradients", gradients, factor) };
 }
 
-/** See lib/amp.ts. */
+/** Gradients times a number: see lib/amp.ts. */
 export function scaleGradients(gradients: Tensor[], factor: number): Tensor[] {
   return multiplyAll("scaleGradients", gradients, tf.scalar(factor));
 }

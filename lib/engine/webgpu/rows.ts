@@ -1,6 +1,6 @@
 /** What kernels share that work on rows (N, C): several threads, "lanes", to a row, and sums over its lanes. */
-import * as tf from "@tensorflow/tfjs-core";
-import { empty, launch, read, u32, write } from "./launch.ts";
+import type * as tf from "@tensorflow/tfjs-core";
+import { empty, launch, read, u32, write } from "./runtime.ts";
 
 type Tensor = tf.Tensor;
 

@@ -3,16 +3,16 @@
  * their bits, as WGSL lets a compiler assume that there are no infinities and NaNs.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import * as F from "../../functional.ts";
 import { torch } from "../../random.ts";
-import { empty, f32, launch, read, u32, write } from "./launch.ts";
+import { usable } from "../checks.ts";
 import { rowReductions } from "./rows.ts";
+import { empty, f32, launch, read, u32, write } from "./runtime.ts";
 
 type Tensor = tf.Tensor;
 
 const infinity = "0x7f800000u"; // its bits; those of a NaN without its sign are larger
 
-const fits = (x: Tensor) => x.size > 0 && x.rank > 0 && x.dtype === "float32";
+const fits = (x: Tensor) => usable(x) && x.rank > 0;
 
 /** What all three kernels have in common. */
 function overRows(x: Tensor) {
@@ -31,11 +31,11 @@ function overRows(x: Tensor) {
 }
 
 /**
- * See lib/functional.ts. The k-th largest score is found by radix select: whole numbers in the order of the scores (NaN
+ * The k largest scores of a row: see lib/functional.ts. The k-th largest score is found by radix select: whole numbers in the order of the scores (NaN
  * above all) are counted by their highest byte, then those that share the byte of the k-th by the next one, and so on.
  */
-export function topK(scores: Tensor, k: number): Tensor {
-  if (k >= scores.shape.at(-1)! || !fits(scores)) return F.topK.reference(scores, k);
+export function topK(scores: Tensor, k: number): Tensor | undefined {
+  if (!fits(scores) || k >= scores.shape.at(-1)!) return;
   const y = empty(scores.shape);
   const { common, sizes, place, each } = overRows(scores);
   launch({
@@ -85,12 +85,12 @@ fn order(bits: u32) -> u32 {
 }
 
 /**
- * See lib/functional.ts. The smallest probability that is kept is found by bisection over its bits: it is the smallest
+ * The fewest most probable tokens that have the probability `mass`: see lib/functional.ts. The smallest probability that is kept is found by bisection over its bits: it is the smallest
  * one above which there is less than `mass`. Where only the first of several that equal it are kept, another bisection
  * finds the last of them.
  */
-export function topP(probabilities: Tensor, mass: number): Tensor {
-  if (!fits(probabilities)) return F.topP.reference(probabilities, mass);
+export function topP(probabilities: Tensor, mass: number): Tensor | undefined {
+  if (!fits(probabilities)) return;
   const y = empty(probabilities.shape);
   const { common, sizes, place, each } = overRows(probabilities);
   launch({
@@ -130,9 +130,12 @@ export function topP(probabilities: Tensor, mass: number): Tensor {
   return y;
 }
 
-/** See lib/functional.ts: PyTorch's draws, made on the host; the race is run here, and an index a row read back. */
-export function multinomial(p: Tensor): Tensor {
-  if (!fits(p)) return F.multinomial.reference(p);
+/**
+ * A token for each row, drawn in proportion to its probabilities: see lib/functional.ts. PyTorch's
+ * draws are made on the host; the race is run here.
+ */
+export function multinomial(p: Tensor): Tensor | undefined {
+  if (!fits(p)) return;
   const q = tf.tensor1d(torch.exponential(p.size));
   const ids = empty(p.shape.slice(0, -1), "int32");
   const { common, sizes, place, each } = overRows(p);

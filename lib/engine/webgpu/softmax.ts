@@ -1,23 +1,21 @@
 /** Softmax and its logarithm over the last axis: one kernel forward (maximum, sum, result) and one backward. */
 import type * as tf from "@tensorflow/tfjs-core";
-import * as F from "../../functional.ts";
-import { differentiable, empty, launch, read, u32, write } from "./launch.ts";
+import { isLastAxis, usable } from "../checks.ts";
+import { differentiable } from "../tape.ts";
 import { rowLayout, rowReductions } from "./rows.ts";
+import { empty, launch, read, u32, write } from "./runtime.ts";
 
 type Tensor = tf.Tensor;
 
-/** See lib/functional.ts. */
-export function softmax(x: Tensor, axis = -1): Tensor {
-  return fits(x, axis) ? overRows("softmax", x) : F.softmax.reference(x, axis);
+/** exp(x) / sum(exp(x)): see lib/functional.ts. */
+export function softmax(x: Tensor, axis = -1): Tensor | undefined {
+  if (usable(x) && isLastAxis(x, axis)) return overRows("softmax", x);
 }
 
-/** See lib/functional.ts. */
-export function logSoftmax(x: Tensor, axis = -1): Tensor {
-  return fits(x, axis) ? overRows("logSoftmax", x) : F.logSoftmax.reference(x, axis);
+/** log(softmax(x)): see lib/functional.ts. */
+export function logSoftmax(x: Tensor, axis = -1): Tensor | undefined {
+  if (usable(x) && isLastAxis(x, axis)) return overRows("logSoftmax", x);
 }
-
-const fits = (x: Tensor, axis: number) =>
-  x.size > 0 && x.dtype === "float32" && (axis === -1 || axis === x.rank - 1);
 
 function overRows(name: "softmax" | "logSoftmax", x: Tensor): Tensor {
   const log = name === "logSoftmax";

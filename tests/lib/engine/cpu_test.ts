@@ -1,17 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "lib/io/errors.ts";
-import {
-  at,
-  heap,
-  output,
-  parallel,
-  startEngine,
-  statistics,
-  threadsReady,
-} from "lib/engine/cpu/index.ts";
+import { at, heap, output, parallel, statistics, threadsReady } from "lib/engine/cpu/runtime.ts";
+import { startEngine } from "lib/engine/cpu/start.ts";
 import { build } from "lib/engine/cpu/build.ts";
-import { type DrawMask, drawMask, maskDrawer } from "lib/engine/cpu/draws.ts";
+import { type DrawMask, drawMask, maskDrawer } from "lib/engine/draws.ts";
 import { EngineMemory } from "lib/engine/cpu/memory.ts";
 import { TURBO_FLAGS, turboActive } from "lib/engine/cpu/turbo.ts";
 import { matmul } from "lib/engine/cpu/matmul.ts";

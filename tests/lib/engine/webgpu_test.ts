@@ -1,8 +1,8 @@
 /** The WebGPU kernels against the formulas of lib/functional.ts and lib/optim.ts on tfjs's plain backend. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
-import { startWebGPU, webgpuBackend } from "lib/engine/webgpu/device.ts";
-import { empty, launch, write } from "lib/engine/webgpu/launch.ts";
+import { startWebGPU, webgpuBackend } from "lib/engine/webgpu/start.ts";
+import { empty, launch, write } from "lib/engine/webgpu/runtime.ts";
 import { InputError } from "lib/io/errors.ts";
 import * as F from "lib/functional.ts";
 import * as nn from "lib/nn.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { turboActive } from "lib/engine/cpu/turbo.ts";
 
-const library = new URL("../../../lib/engine/cpu/turbo.ts", import.meta.url).href;
+const library = new URL("../../../lib/program/turbo.ts", import.meta.url).href;
 
 // A program that starts itself again, then does what its first argument says.
 const source = `

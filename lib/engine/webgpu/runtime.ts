@@ -1,7 +1,7 @@
 /**
- * Launching our own kernels beside tfjs's: several outputs, tensors that change in place, and a gradient of our own.
- * tfjs's `runWebGPUProgram` has one output and read-only inputs. It works on fields that tfjs calls private, which is
- * why its version is pinned.
+ * What our WebGPU kernels are written with: tensors to bind, and the launch. tfjs's `runWebGPUProgram`
+ * has one output and read-only inputs; here a kernel may have several outputs and change tensors in
+ * place. This works on fields that tfjs calls private, which is why its version is pinned.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Backend } from "./backend.ts";
@@ -204,34 +204,4 @@ ${body()}
 /** Lines of WGSL for 0 to n - 1, which a loop would leave in slow indexed registers. */
 export function unroll(n: number, line: (i: number) => string): string {
   return Array.from({ length: n }, (_, i) => line(i)).join("\n");
-}
-
-/** Gradients by input, each computed when it is asked for. */
-type Gradients = Record<string, () => Tensor>;
-
-/**
- * An operation with its own gradient, as tf.customGrad, but inputs have names, and the gradient of an input that nobody
- * needs is not computed.
- *
- * @param inputs The float32 tensors that the result depends on.
- * @param forward Computes the result, and names the tensors that the gradient needs with `save`.
- * @param backward Gradients for the gradient of the result and the saved tensors.
- */
-export function differentiable(
-  inputs: Record<string, Tensor>,
-  forward: (save: (tensors: Tensor[]) => void) => Tensor,
-  backward: (dy: Tensor, saved: Tensor[]) => Gradients,
-): Tensor {
-  const engine = tf.engine() as unknown as {
-    runKernelFunc(params: {
-      inputs: Record<string, Tensor>;
-      forwardFunc: (backend: unknown, save: (tensors: Tensor[]) => void) => Tensor;
-      backwardsFunc: (dy: Tensor, saved: Tensor[]) => Gradients;
-    }): Tensor;
-  };
-  return engine.runKernelFunc({
-    inputs,
-    forwardFunc: (_, save) => forward(save),
-    backwardsFunc: backward,
-  });
 }

@@ -1,5 +1,5 @@
-/** Registers our WebGPU kernels: the fused operations, and repaired kernels of tfjs. */
-import { registerKernels } from "../registry.ts";
+/** The operations that have a kernel on WebGPU, by the names of lib/functional.ts, optim.ts and amp.ts. */
+import type { KernelTable } from "../registry.ts";
 import { gelu, relu } from "./activation.ts";
 import { scaledDotProductAttention } from "./attention.ts";
 import { dropout } from "./dropout.ts";
@@ -8,11 +8,11 @@ import { linear } from "./linear.ts";
 import { crossEntropy } from "./loss.ts";
 import { layerNorm, rmsNorm } from "./norm.ts";
 import { adamUpdate, clipGradients, scaleGradients, sgdUpdate } from "./optim.ts";
-import { repairKernels } from "./repairs.ts";
 import { multinomial, topK, topP } from "./sampling.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
 
-registerKernels("webgpu", {
+/** The kernels. */
+export const kernels: KernelTable = {
   adamUpdate,
   clipGradients,
   crossEntropy,
@@ -31,5 +31,4 @@ registerKernels("webgpu", {
   softmax,
   topK,
   topP,
-});
-repairKernels();
+};

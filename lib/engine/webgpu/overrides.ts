@@ -1,84 +1,68 @@
-/** tfjs kernels of its WebGPU backend that fail, replaced under their own names. */
+/** The kernels of tfjs's WebGPU backend that fail or are inexact, replaced under their own names. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { Backend } from "./backend.ts";
-import { launch, maxBuffers, read, u32, write } from "./launch.ts";
+import type { Override } from "../overrides.ts";
+import { backend, launch, maxBuffers, read, u32, write } from "./runtime.ts";
 
 type Info = tf.TensorInfo;
+type Inputs = Record<string, Info>;
+
+/** The kernels, by tfjs's names. */
+export const overrides: Record<string, Override> = {
+  AddN: addN,
+  Cumsum: cumulate("Cumsum"),
+  Cumprod: cumulate("Cumprod"),
+  ArgMax: scalarOfVector,
+  ArgMin: scalarOfVector,
+  Log1p: nearZero("Log1p"),
+  Expm1: nearZero("Expm1"),
+};
 
 const size = (t: Info) => tf.util.sizeFromShape(t.shape);
-const output = (backend: Backend, shape: number[], dtype: tf.DataType) =>
-  backend.makeTensorInfo(shape, dtype);
-
-/** Replaces a kernel of tfjs; the new one gets the old one to fall back on. */
-function replace(name: string, make: (old: tf.KernelFunc) => tf.KernelFunc): void {
-  const old = tf.getKernel(name, "webgpu");
-  tf.unregisterKernel(name, "webgpu");
-  tf.registerKernel({ ...old, kernelFunc: make(old.kernelFunc) });
-}
-
-/** Puts the repaired kernels in the place of tfjs's. */
-export function repairKernels(): void {
-  replace("AddN", addN);
-  replace("Cumsum", (old) => cumulate("Cumsum", old));
-  replace("Cumprod", (old) => cumulate("Cumprod", old));
-  for (const name of ["ArgMax", "ArgMin"]) replace(name, scalarOfVector);
-  for (const name of ["Log1p", "Expm1"]) replace(name, (old) => nearZero(name, old));
-}
 
 /** tfjs binds all terms at once, which fails with more than 7 where the adapter allows 8 tensors to a kernel. */
-function addN(old: tf.KernelFunc): tf.KernelFunc {
-  return (params) => {
-    const terms = params.inputs as unknown as Info[];
-    const backend = params.backend as Backend;
-    const [{ shape, dtype }] = terms;
-    const alike = terms.every((t) => t.dtype === dtype && tf.util.arraysEqual(t.shape, shape));
-    if (!alike || terms.length < 8 || size(terms[0]) === 0 || dtype === "complex64") {
-      return old(params);
-    }
-    const sum = output(backend, shape, dtype);
-    for (let done = 0; done < terms.length;) {
-      const first = done === 0;
-      const chunk = terms.slice(done, done += maxBuffers() - 1);
-      launch({
-        name: "AddN",
-        variant: `${chunk.length} ${first}`,
-        buffers: {
-          ...Object.fromEntries(chunk.map((t, j) => [`term${j}`, read(t)])),
-          sum: write(sum),
-        },
-        uniforms: { size: u32(size(sum)) },
-        threads: 256,
-        groups: Math.ceil(size(sum) / 256),
-        body: () => `
+function addN(terms: Info[]): Info | undefined {
+  const [{ shape, dtype }] = terms;
+  const alike = terms.every((t) => t.dtype === dtype && tf.util.arraysEqual(t.shape, shape));
+  if (!alike || terms.length < 8 || size(terms[0]) === 0 || dtype === "complex64") return;
+  const sum = backend().makeTensorInfo(shape, dtype);
+  for (let done = 0; done < terms.length;) {
+    const first = done === 0;
+    const chunk = terms.slice(done, done += maxBuffers() - 1);
+    launch({
+      name: "AddN",
+      variant: `${chunk.length} ${first}`,
+      buffers: {
+        ...Object.fromEntries(chunk.map((t, j) => [`term${j}`, read(t)])),
+        sum: write(sum),
+      },
+      uniforms: { size: u32(size(sum)) },
+      threads: 256,
+      groups: Math.ceil(size(sum) / 256),
+      body: () => `
   if (i < u.size) { sum[i] = ${first ? "" : "sum[i] + "}${
-          chunk.map((_, j) => `term${j}[i]`).join(" + ")
-        }; }`,
-      });
-    }
-    return sum;
-  };
+        chunk.map((_, j) => `term${j}[i]`).join(" + ")
+      }; }`,
+    });
+  }
+  return sum;
 }
 
 /**
  * Running sums or products along an axis: a thread takes a short line of the tensor, a workgroup a long one, 256
  * elements at a time, which it scans in workgroup memory. tfjs makes a kernel for each power of two up to the length, and fails for long rows.
  */
-function cumulate(name: "Cumsum" | "Cumprod", old: tf.KernelFunc): tf.KernelFunc {
+function cumulate(name: "Cumsum" | "Cumprod"): Override {
   const operator = name === "Cumsum" ? "+" : "*";
-  return (params) => {
-    const { x } = params.inputs as { x: Info };
-    const backend = params.backend as Backend;
-    if (size(x) === 0 || x.shape.length === 0 || (x.dtype !== "float32" && x.dtype !== "int32")) {
-      return old(params);
-    }
-    const attrs = params.attrs as unknown as { axis: number; exclusive: boolean; reverse: boolean };
+  return ({ x }: Inputs, attrs: { axis: number; exclusive: boolean; reverse: boolean }) => {
+    if (size(x) === 0 || x.shape.length === 0) return;
+    if (x.dtype !== "float32" && x.dtype !== "int32") return;
     const [axis] = tf.util.parseAxisParam(attrs.axis, x.shape);
     const length = x.shape[axis];
     const inner = tf.util.sizeFromShape(x.shape.slice(axis + 1));
     const lines = size(x) / length;
     const type = x.dtype === "float32" ? "f32" : "i32";
     const unit = `${type}(${name === "Cumsum" ? 0 : 1})`;
-    const y = output(backend, x.shape, x.dtype);
+    const y = backend().makeTensorInfo(x.shape, x.dtype);
     const common = {
       name,
       buffers: { x: read(x), y: write(y) },
@@ -142,16 +126,12 @@ function cumulate(name: "Cumsum" | "Cumprod", old: tf.KernelFunc): tf.KernelFunc
 }
 
 /** tfjs gives the index of the largest element of a vector the shape [1] instead of []. */
-function scalarOfVector(old: tf.KernelFunc): tf.KernelFunc {
-  return (params) => {
-    const result = old(params) as Info;
-    const { x } = params.inputs as { x: Info };
-    return x.shape.length === 1 ? { ...result, shape: [] } : result;
-  };
+function scalarOfVector({ x }: Inputs, _: unknown, inherited: () => Info): Info | undefined {
+  if (x.shape.length === 1) return { ...inherited(), shape: [] };
 }
 
 /** log(1 + x) and exp(x) - 1, which tfjs computes by just these formulas: near 0 nothing is left of x in 1 + x. */
-function nearZero(name: string, old: tf.KernelFunc): tf.KernelFunc {
+function nearZero(name: "Log1p" | "Expm1"): Override {
   const log = name === "Log1p";
   // Taylor's coefficients of x^1, x^2, ..., for the range in which as many of them are exact to float32.
   const factorial = (n: number): number => n < 2 ? 1 : n * factorial(n - 1);
@@ -163,10 +143,9 @@ function nearZero(name: string, old: tf.KernelFunc): tf.KernelFunc {
     (rest, c) => `(${c.toExponential(9)} + v * ${rest})`,
     "0.0",
   );
-  return (params) => {
-    const { x } = params.inputs as { x: Info };
-    if (size(x) === 0 || x.dtype !== "float32") return old(params);
-    const y = output(params.backend as Backend, x.shape, "float32");
+  return ({ x }: Inputs) => {
+    if (size(x) === 0 || x.dtype !== "float32") return;
+    const y = backend().makeTensorInfo(x.shape, "float32");
     launch({
       name,
       buffers: { x: read(x), y: write(y) },

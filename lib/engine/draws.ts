@@ -1,9 +1,12 @@
-/** Dropout's draws by assembly/twister.ts, which goes on from the global torch generator and hands it back. */
-import { torch } from "../../random.ts";
-import { RESERVED } from "./memory.ts";
-import { instantiate } from "./module.ts";
+/**
+ * The random bits of dropout, PyTorch's for the same seed, for both engines: they are drawn by the
+ * CPU engine's compiled generator, which goes on from the global torch generator and hands it back.
+ */
+import { torch } from "../random.ts";
+import { RESERVED } from "./cpu/memory.ts";
+import { instantiate } from "./cpu/module.ts";
 
-// The generator's state in WebAssembly memory, as assembly/twister.ts lays it out.
+// The generator's state in WebAssembly memory, as cpu/assembly/twister.ts lays it out.
 const INDEX = 640; // of a word
 const READY = 642;
 /** 32-bit words that the state has. */
@@ -26,6 +29,11 @@ export function takeState(words: Uint32Array): void {
 export function drawLimit(p: number): { high: number; low: number } {
   const limit = (1 - p) * 2 ** 53; // whole: a float64 1 - p has no bits below 2^-53
   return { high: Math.floor(limit / 2 ** 32), low: limit % 2 ** 32 };
+}
+
+/** What a kept element is multiplied by: 1 / (1 - p) in float32, as PyTorch rounds it; 0 if none is kept. */
+export function dropoutFactor(p: number): number {
+  return p === 1 ? 0 : Math.fround(1 / Math.fround(1 - p));
 }
 
 /** The mask that `torch.dropoutMask(n, p)` draws, as bits: 1 where an element is kept, 32 to a word, the rest 0. */

@@ -4,9 +4,9 @@
  * to its up to 8 x 8 elements. The operands are float32 or rounded to float16, the sums float32.
  */
 import type * as tf from "@tensorflow/tfjs-core";
-import { empty, launch, read, u32, unroll, write } from "./launch.ts";
 import { Operand } from "./operand.ts";
 import { sumParts } from "./rows.ts";
+import { empty, launch, read, u32, unroll, write } from "./runtime.ts";
 
 type Tensor = tf.Tensor;
 

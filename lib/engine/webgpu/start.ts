@@ -1,10 +1,10 @@
 /** Starts WebGPU as tfjs's backend, with our kernels. */
 import * as tf from "@tensorflow/tfjs-core";
 import { InputError } from "../../io/errors.ts";
+import { registerOverrides } from "../overrides.ts";
+import { registerKernels } from "../registry.ts";
 import { describeAdapter, findAdapter } from "./adapter.ts";
 import type { Backend } from "./backend.ts";
-
-export { hasHardwareAdapter } from "./adapter.ts";
 
 /** What is asked for if the adapter has it. */
 const features = ["timestamp-query", "shader-f16"] as const;
@@ -21,6 +21,7 @@ const limits = [
 ] as const;
 
 let running: { backend: Backend; description: string; fallback: boolean } | undefined;
+let registered = false;
 
 /**
  * Starts a device with all that the adapter offers and makes it tfjs's backend "webgpu". A second call gives the same
@@ -65,8 +66,14 @@ async function start(fallback: boolean) {
   globalThis.addEventListener("unload", () => device.destroy());
   // Imported only now: the import alone makes an unstarted WebGPU tfjs's preferred backend.
   const { Backend } = await import("./backend.ts");
-  await import("./kernels.ts");
+  const { kernels } = await import("./table.ts");
+  const { overrides } = await import("./overrides.ts");
   const backend = new Backend(device, adapter.info);
+  if (!registered) { // once: another device has the same kernels
+    registerOverrides("webgpu", overrides);
+    registerKernels("webgpu", kernels);
+    registered = true;
+  }
   tf.removeBackend("webgpu");
   tf.registerBackend("webgpu", () => backend);
   return { backend, description, fallback: adapter.info.isFallbackAdapter };

@@ -1,7 +1,7 @@
 /** The optimisers' updates on the CPU engine: all parameters in one job. */
 import { engine, type Scalar, type Tensor } from "@tensorflow/tfjs-core";
-import type { AdamSettings, SGDSettings, UpdateEntry } from "../../optim.ts";
-import { alloc, at, free, heap, output, parallel, tensor } from "./index.ts";
+import type { AdamSettings, SGDSettings, UpdateEntry } from "../operations.ts";
+import { alloc, at, free, heap, output, parallel, tensor } from "./runtime.ts";
 
 const BLOCK = 8192; // as in assembly/fused_optim.ts
 
@@ -41,7 +41,7 @@ export function adamUpdate(
   entries: UpdateEntry[],
   settings: AdamSettings,
   decoupled: boolean,
-): void {
+): true {
   const { lr, betas: [beta1, beta2], eps, weight_decay } = settings;
   const rows = entries.map(({ param, gradient, step, exp_avg, exp_avg_sq }): Row => [
     at(param),
@@ -58,10 +58,11 @@ export function adamUpdate(
     const args = [table, count, 1 - beta1, beta2, 1 - beta2, eps, decay, l2];
     parallel("adam", args, blocks, full);
   });
+  return true;
 }
 
 /** A step of gradient descent for all parameters in one pass over memory. */
-export function sgdUpdate(entries: UpdateEntry[], settings: SGDSettings): void {
+export function sgdUpdate(entries: UpdateEntry[], settings: SGDSettings): true {
   const { lr, momentum, dampening, weight_decay, nesterov } = settings;
   const rows = entries.map(({ param, gradient, step, momentum_buffer }): Row => [
     at(param),
@@ -76,6 +77,7 @@ export function sgdUpdate(entries: UpdateEntry[], settings: SGDSettings): void {
     const args = [table, count, lr, momentum, 1 - dampening, weight_decay, Number(nesterov)];
     parallel("sgd", args, blocks, full);
   });
+  return true;
 }
 
 /** Scales gradients so that their norm, taken over all of them, is at most `max`; the norm is the one before. */
