@@ -1,7 +1,8 @@
-/** Tables in CSV files, checked: an error names the line and the column. */
+/** Tables in CSV files: which lines and columns there are. table.ts reads their cells. */
 import { parse } from "@std/csv";
-import { InputError } from "../io/errors.ts";
+import { excerpt, InputError } from "../io/errors.ts";
 import { readText } from "../io/files.ts";
+import { isNumber, Table } from "./table.ts";
 
 /** Options of `readCSV`. */
 export interface CSVOptions {
@@ -38,16 +39,19 @@ export function parseCSV(text: string, name: string, options: CSVOptions = {}): 
   const fail = (reason: string): never => {
     throw new InputError(`Cannot read '${name}': ${reason}`);
   };
-  let rows: string[][];
+  let all: string[][];
   try {
-    rows = separator === "\t" ? splitTabs(text) : parse(text, { separator });
+    all = separator === "\t" ? splitTabs(text) : parse(text, { separator });
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     return fail(error.message);
   }
+  const allLines = lineNumbers(text, all);
+  const isBlank = (row: string[]) => row.every((cell) => cell.trim() === "");
+  const lines = allLines.filter((_, i) => !isBlank(all[i]));
+  const rows = withoutEdges(all.filter((row) => !isBlank(row)), header, options.columns?.length);
   if (rows.length === 0) fail("it is empty");
 
-  const lines = lineNumbers(text, rows);
   const given = options.columns ?? [];
   // A third cell may be one comma too many in a sentence, but a third tab is meant.
   const count = given.length > 0 && separator !== "\t" ? given.length : rows[0].length;
@@ -57,19 +61,16 @@ export function parseCSV(text: string, name: string, options: CSVOptions = {}): 
   for (const [i, name] of header ? names.entries() : []) {
     const place = `line ${lines[0]}, column ${i + 1}`;
     if (name === "") fail(`${place}: want the column's name, got an empty cell`);
-    if (isNumber(name)) fail(`${place}: want the column's name, got the number ${name}`);
-    if (names.indexOf(name) < i) fail(`${place}: the name "${name}" is there twice`);
+    if (isNumber(name)) fail(`${place}: want the column's name, got the number ${excerpt(name)}`);
+    if (names.indexOf(name) < i) fail(`${place}: the name "${excerpt(name)}" is there twice`);
   }
   for (const column of given) {
     if (!names.includes(column)) {
-      fail(`it has no column "${column}": its columns are ${names.join(", ")}`);
+      fail(`it has no column "${column}": its columns are ${excerpt(names.join(", "), 200)}`);
     }
   }
-  for (const [i, row] of rows.entries()) {
-    if (row.length !== names.length) {
-      fail(`line ${lines[i]}: want ${names.length} cells, got ${row.length}`);
-    }
-  }
+  const odd = rows.findIndex((row) => row.length !== names.length);
+  if (odd >= 0) fail(`line ${lines[odd]}: want ${names.length} cells, got ${rows[odd].length}`);
   if (header) {
     rows.shift();
     lines.shift();
@@ -78,85 +79,34 @@ export function parseCSV(text: string, name: string, options: CSVOptions = {}): 
   return new Table(name, names, rows, lines);
 }
 
-/** A table out of a CSV file. */
-export class Table {
-  /** Made by `readCSV` and `parseCSV`. */
-  constructor(
-    private file: string,
-    /** The columns' names. */
-    readonly columns: string[],
-    private rows: string[][],
-    private lines: number[],
-  ) {}
-
-  /** The number of rows. */
-  get length(): number {
-    return this.rows.length;
+/**
+ * The rows without what other programs put at their edges: a comma behind the last cell of each row,
+ * and the column without a name in which pandas counts the rows.
+ *
+ * @param count How many cells a row must have, if that is known
+ */
+function withoutEdges(rows: string[][], header: boolean, count?: number): string[][] {
+  const [first = [], ...below] = rows;
+  const hasTail = (row: string[]) => row.length > 1 && row.at(-1)!.trim() === "";
+  const withoutTail = (row: string[]) => row.slice(0, -1);
+  if (!header) {
+    const isLonger = rows.every((row) => hasTail(row) && row.length - 1 === count);
+    return isLonger ? rows.map(withoutTail) : rows;
   }
-
-  /**
-   * The numbers in these columns, row after row: the values of a tensor of shape (length, columns).
-   *
-   * @throws {InputError} If a cell is empty or no number; the message names its line and column
-   */
-  numbers(...columns: string[]): Float32Array {
-    return Float32Array.from(this.cells(columns, "a number", isNumber), Number);
-  }
-
-  /**
-   * The integers in these columns, row after row: the values of a tensor of shape (length, columns).
-   *
-   * @throws {InputError} If a cell is empty or no 32-bit integer; the message names its line and column
-   */
-  integers(...columns: string[]): Int32Array {
-    const isInteger = (cell: string) => isNumber(cell) && (Number(cell) | 0) === Number(cell);
-    return Int32Array.from(this.cells(columns, "an integer", isInteger), Number);
-  }
-
-  /**
-   * The texts in a column.
-   *
-   * @throws {InputError} If a cell is empty; the message names its line
-   */
-  texts(column: string): string[] {
-    return this.cells([column], "a text", () => true);
-  }
-
-  private cells(columns: string[], wanted: string, isWanted: (cell: string) => boolean) {
-    const indices = columns.map((column) => {
-      const index = this.columns.indexOf(column);
-      if (index >= 0) return index;
-      throw new InputError(
-        `Cannot read '${this.file}': it has no column "${column}": ` +
-          `its columns are ${this.columns.join(", ")}`,
-      );
-    });
-    const cells: string[] = [];
-    for (const [i, row] of this.rows.entries()) {
-      for (const j of indices) {
-        const cell = row[j].trim();
-        if (cell === "" || !isWanted(cell)) {
-          throw new InputError(
-            `Cannot read '${this.file}': line ${this.lines[i]}, column "${this.columns[j]}": ` +
-              `want ${wanted}, got ${cell === "" ? "an empty cell" : JSON.stringify(cell)}`,
-          );
-        }
-        cells.push(cell);
-      }
+  if (below.length > 0 && below.every(hasTail)) {
+    if (hasTail(first)) rows = rows.map(withoutTail);
+    else if (below.every((row) => row.length === first.length + 1)) {
+      rows = [first, ...below.map(withoutTail)];
     }
-    return cells;
   }
+  const isIndexed = first.length > 1 && first[0].trim() === "";
+  return isIndexed ? rows.map((row) => row.slice(1)) : rows;
 }
 
 /** Files with tabs have no quotes around cells: one in a sentence is the sentence's own, also at its start. */
 function splitTabs(text: string): string[][] {
   const lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
   return lines.filter((line) => line !== "").map((line) => line.split("\t"));
-}
-
-/** A plain decimal that float32 can hold: Number() alone would take "", "0x1f" and "Infinity". */
-function isNumber(cell: string): boolean {
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(cell) && isFinite(Math.fround(Number(cell)));
 }
 
 /** The line, counted from 1, at which each row starts: the parser skips empty lines, and a cell in quotes may be of many. */

@@ -71,19 +71,34 @@ export function parseIDX(bytes: Uint8Array, name: string, rank?: number): HostTe
   return { data, shape };
 }
 
+/** What gzip unpacks may be so many times as large as the file: real data stay far below. */
+const MOST_TIMES = 100;
+
 /**
- * Unpacks what gzip compressed.
+ * Unpacks what gzip compressed. It takes up to 200 times the memory of `bytes`: the parts of the
+ * result, and the whole.
  *
  * @param name The file's name, for messages
- * @throws {InputError} If the bytes are damaged or cut short
+ * @throws {InputError} If the bytes are damaged or cut short, or unpack to more than 100 times as many
  */
 export async function gunzip(
   bytes: Uint8Array<ArrayBuffer>,
   name: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
   try {
-    return await new Response(stream).bytes();
+    for await (const part of stream) {
+      size += part.length;
+      if (size > MOST_TIMES * bytes.length) {
+        throw new InputError(
+          `Cannot unpack '${name}': its ${bytes.length} bytes become more than ${MOST_TIMES} times as many`,
+        );
+      }
+      parts.push(part);
+    }
+    return await new Blob(parts).bytes();
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     throw new InputError(`Cannot unpack '${name}': it is damaged or cut short (${error.message})`);

@@ -11,3 +11,8 @@ export class UsageError extends InputError {
   override name = "UsageError";
   override exitCode = 2;
 }
+
+/** The start of a text for a message: no message repeats a long one whole. */
+export function excerpt(text: string, most = 60): string {
+  return text.length > most ? `${text.slice(0, most)}...` : text;
+}

@@ -2,6 +2,7 @@
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { InputError } from "./errors.ts";
+import { fileKind } from "./kinds.ts";
 
 let count = 0; // two writes of one file at a time do not share a temporary file
 
@@ -115,13 +116,30 @@ export async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
+/** The most bytes that are read at once, and the most of a text: V8's strings hold no more characters. */
+const MOST_BYTES = 2 ** 32, MOST_OF_A_TEXT = 2 ** 29 - 24;
+
 /**
- * Reads a file whole.
+ * Reads a file whole. A pipe or a device is refused: it may never end.
  *
- * @throws {InputError} If it cannot be read
+ * @param most The most bytes that it may have
+ * @throws {InputError} If it cannot be read, is no file or too large
  */
-export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBytes(
+  path: string,
+  most = MOST_BYTES,
+): Promise<Uint8Array<ArrayBuffer>> {
   try {
+    const info = await Deno.stat(path);
+    const kind = info.isFifo ? "a pipe" : info.isSocket ? "a socket" : "a device";
+    if (!info.isFile && !info.isDirectory) {
+      throw new InputError(`Cannot read '${path}': it is ${kind}; save what it gives to a file`);
+    }
+    if (info.size > most) {
+      throw new InputError(
+        `Cannot read '${path}': it has ${info.size} bytes, and at most ${most} can be read at once`,
+      );
+    }
     return await Deno.readFile(path);
   } catch (error) {
     throw readError(path, error);
@@ -129,19 +147,23 @@ export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> 
 }
 
 /**
- * Reads a text file in UTF-8 as it is; a byte-order mark at its start stays.
+ * Reads a text file in UTF-8 as it is; a byte-order mark at its start stays. It takes up to three
+ * times the file's size: its bytes, and a string of one or two bytes a character.
  *
- * @throws {InputError} If it cannot be read, or is no valid UTF-8: the message names the line
+ * @throws {InputError} If it cannot be read, or is no valid UTF-8: the message says what it is
+ * instead, or names the line
  */
 export async function readText(path: string): Promise<string> {
-  const bytes = await readBytes(path);
+  const bytes = await readBytes(path, MOST_OF_A_TEXT);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   try {
     return decoder.decode(bytes);
   } catch {
-    throw new InputError(
-      `Cannot read '${path}': line ${badLine(bytes, decoder)} is no valid UTF-8; convert the file`,
-    );
+    const kind = fileKind(bytes);
+    const reason = kind
+      ? `it is ${kind}, not a text`
+      : `line ${badLine(bytes, decoder)} is no valid UTF-8; convert the file`;
+    throw new InputError(`Cannot read '${path}': ${reason}`);
   }
 }
 
@@ -160,6 +182,7 @@ function badLine(bytes: Uint8Array, decoder: TextDecoder): number {
 
 /** An error of the file system as one line that says what is wrong. */
 export function readError(path: string, error: unknown): unknown {
+  if (error instanceof InputError) return error;
   if (!(error instanceof Error)) return error;
   const reason = error instanceof Deno.errors.NotFound
     ? "no such file"

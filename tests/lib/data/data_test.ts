@@ -82,6 +82,40 @@ Deno.test("parseCSV() takes quotes between tabs as they are, and more columns th
   fails("a, b,c\n", { header: false, columns }, "line 1: want 2 cells, got 3");
 });
 
+Deno.test("parseCSV() reads what other programs put at the edges of a table", () => {
+  const read = (text: string, options: CSVOptions = {}) => {
+    const table = parseCSV(text, "x.csv", options);
+    return [table.columns, ...table.columns.map((column) => [...table.numbers(column)])];
+  };
+  const expected = [["a", "b"], [1, 3], [2, 4]];
+  const same: [string, string][] = [
+    ["an index, as pandas writes", ",a,b\n0,1,2\n1,3,4\n"],
+    ["a trailing comma in each line", "a,b,\n1,2,\n3,4,\n"],
+    ["a trailing comma below the names", "a,b\n1,2,\n3,4,\n"],
+    ["both", ",a,b,\nx,1,2,\ny,3,4,\n"],
+    ["blank lines", "\n  \na,b\r\n\t\r\n1,2\n,\n , \n3,4\n\n"],
+  ];
+  for (const [what, text] of same) assertEquals(read(text), expected, what);
+  const unnamed = { header: false, columns: ["a", "b"] };
+  assertEquals(read("1,2,\n\n ,\n3,4,\n", unnamed), expected);
+  const fails = (text: string, expected: string, options?: CSVOptions) =>
+    assertThrows(() => read(text, options), InputError, expected);
+  fails("a,b\n1,2\n3,4,\n", "line 3: want 2 cells, got 3");
+  fails("a,b\n1,2,\n3,4,5\n", "line 2: want 2 cells, got 3");
+  fails("a,b\n\n1,\n", 'line 3, column "b": want a number, got an empty cell');
+  fails("1,\n2,\n", 'line 1, column "b": want a number, got an empty cell', unnamed);
+  fails(" \n,\n", "it is empty");
+});
+
+Deno.test("parseCSV() repeats no long cell, and reads one in no time", () => {
+  const long = "1".repeat(1_000_000) + "x";
+  for (const text of [`a\n${long}\n`, `a,a${long}\n1,2,3\n`, `${long}\n1\n`]) {
+    const read = () => parseCSV(text, "x.csv").numbers("a");
+    const { message } = assertThrows(read, InputError);
+    assert(message.length < 300, `${message.length} characters`);
+  }
+});
+
 Deno.test("parseCSV() names the line and the column of what is wrong", () => {
   const cases: [string, string][] = [
     ["", "it is empty"],
@@ -181,6 +215,13 @@ Deno.test("readIDX() unpacks gzip", () =>
     await Deno.writeFile(path, packed.slice(0, -5));
     await assertRejects(() => readIDX(path), InputError, `Cannot unpack '${path}': it is damaged`);
     await assertRejects(() => readIDX(`${folder}/none`), InputError, "none': no such file");
+  }));
+
+Deno.test("readIDX() stops unpacking what grows without measure", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/bomb.gz`;
+    await Deno.writeFile(path, await gzip(new Uint8Array(30e6)));
+    await assertRejects(() => readIDX(path), InputError, "become more than 100 times as many");
   }));
 
 Deno.test("mnist() reads both parts out of the package", async () => {
