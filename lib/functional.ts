@@ -190,6 +190,16 @@ export const topP = fused("topP", (probabilities: Tensor, mass: number): Tensor 
 });
 
 /**
+ * The place of the largest score of each row, of equal ones the first: (..., V) -> int32 (...). A row that has NaN or
+ * +Infinity, or nothing but -Infinity, gets -1.
+ */
+export const greedy = fused("greedy", (scores: Tensor): Tensor => {
+  const sum = scores.sub(scores.max(-1, true)).exp().sum(-1); // (...), NaN in a row that is to get -1
+  const best = scores.argMax(-1);
+  return tf.where(sum.greater(0), best, tf.fill(best.shape, -1, "int32"));
+});
+
+/**
  * A token for each row, drawn in proportion to its probabilities, which need not have the sum 1: (..., V) -> int32 (...).
  * The draws are those of PyTorch's `multinomial(p, 1)`: an exponential race, in which the largest p / q, with q from the
  * exponential distribution, is at i with probability p[i] / sum(p). A row that is no distribution, as it has a number

@@ -355,6 +355,16 @@ export class ModuleList<M extends Module> extends Module {
   *[Symbol.iterator](): IterableIterator<M> {
     for (const [, child] of this.namedChildren()) yield child as M;
   }
+
+  /**
+   * x through all modules, one after the other, as `apply` calls each; frees what each made beside its result.
+   *
+   *     x = this.h.chain(x, (block, x, i) => block.forward(x, cache?.layer(i)));
+   */
+  chain(x: Tensor, apply: (module: M, x: Tensor, index: number) => Tensor): Tensor {
+    const modules = [...this];
+    return modules.reduce((x, module, i) => tf.tidy(() => apply(module, x, i)), x);
+  }
 }
 
 /** Modules by name, each a field: `new ModuleDict({ wte, wpe }).wte`. */

@@ -102,6 +102,19 @@ function watch(model: Module, enter: (name: string) => (result: unknown) => void
   return { stop: () => modules.forEach(([, module]) => delete module.forward) };
 }
 
+const isFinite = async (t: Tensor) => (await t.data()).every(Number.isFinite);
+
+/**
+ * The name of the first of the tensors that has a NaN or an infinity.
+ *
+ *     await firstBadTensor([["wte", tf.scalar(1)], ["wpe", tf.scalar(NaN)]]); // "wpe"
+ */
+export async function firstBadTensor(
+  tensors: Iterable<[name: string, tensor: Tensor]>,
+): Promise<string | undefined> {
+  for (const [name, t] of tensors) if (!await isFinite(t)) return name;
+}
+
 /**
  * Where a model's numbers first go wrong: the first parameter, else the first module's output, that has a NaN or an
  * infinity. Runs `forward` once and frees all that it made.
@@ -112,10 +125,8 @@ export async function firstBadValue(
   model: Module,
   forward: () => unknown,
 ): Promise<string | undefined> {
-  const isFinite = async (t: Tensor) => (await t.data()).every(Number.isFinite);
-  for (const [name, p] of model.namedParameters()) {
-    if (!await isFinite(p)) return `the parameter ${name}`;
-  }
+  const parameter = await firstBadTensor(model.namedParameters());
+  if (parameter !== undefined) return `the parameter ${parameter}`;
   const outputs: [string, Tensor][] = [];
   const watched = watch(model, (name) => (result) => {
     for (const t of [result].flat()) {

@@ -11,13 +11,14 @@ import * as tf from "@tensorflow/tfjs";
 import { DataLoader } from "lib/data/mod.ts";
 import { UsageError } from "lib/io/errors.ts";
 import * as F from "lib/functional.ts";
+import { type AttentionCache, generate, type GenerateOptions, KVCache } from "lib/generation.ts";
 import { loadGPT2, readGPT2Config, saveGPT2 } from "lib/weights/gpt2.ts";
 import { pretrainedFolder } from "lib/weights/hub.ts";
 import * as nn from "lib/nn.ts";
 import { AdamW } from "lib/optim.ts";
 import { torch, TorchGenerator } from "lib/random.ts";
 import { program } from "lib/program/run.ts";
-import { causalMask, readBehind, type Tensor } from "lib/tensor.ts";
+import { causalMask, type Tensor } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
 import { Trainer } from "lib/training/trainer.ts";
 
@@ -62,9 +63,6 @@ export interface GPTConfig {
   attn_pdrop: number;
 }
 
-/** The keys and values of the tokens so far, for each block: (B, H, T, D). */
-export type Cache = { k?: Tensor; v?: Tensor }[];
-
 export class CausalSelfAttention extends nn.Module {
   c_attn; // queries, keys and values of all heads in one matrix
   c_proj;
@@ -87,15 +85,12 @@ export class CausalSelfAttention extends nn.Module {
   }
 
   /** x (B, T, C) -> (B, T, C); `past` is the block's cache, which grows by the T tokens of x. */
-  forward(x: Tensor, past?: Cache[number]): Tensor {
+  forward(x: Tensor, past?: AttentionCache): Tensor {
     const [B, T, C] = x.shape;
     const splitHeads = (t: Tensor) =>
       t.reshape([B, T, this.n_head, C / this.n_head]).transpose([0, 2, 1, 3]);
     let [q, k, v] = tf.split(this.c_attn.forward(x), 3, 2).map(splitHeads); // (B, H, T, D)
-    if (past?.k && past.v) {
-      [k, v] = [tf.concat([past.k, k], 2), tf.concat([past.v, v], 2)]; // (B, H, seen + T, D)
-    }
-    if (past) [past.k, past.v] = [k, v];
+    if (past) [k, v] = past.extend(k, v); // (B, H, seen + T, D)
     const seen = k.shape[2]! - T; // tokens before x, to which every query may attend; and one query to all
     const mask = seen > 0 && T > 1 ? causalMask(seen + T).slice([seen, 0]) : undefined; // (T, seen + T)
     const y = F.scaledDotProductAttention(q, k, v, {
@@ -130,7 +125,7 @@ export class Block extends nn.Module {
     });
   }
 
-  forward(x: Tensor, past?: Cache[number]): Tensor {
+  forward(x: Tensor, past?: AttentionCache): Tensor {
     const { c_fc, c_proj, act, dropout } = this.mlp;
     x = x.add(this.attn.forward(this.ln_1.forward(x), past));
     const hidden = act.forward(c_fc.forward(this.ln_2.forward(x))); // (B, T, 4C)
@@ -182,26 +177,23 @@ export class GPT extends nn.Module {
   }
 
   /** What the blocks make of the tokens: ids (B, T) -> (B, T, C). With a cache, ids are the tokens after those in it. */
-  hidden(ids: Tensor, cache?: Cache): Tensor {
+  hidden(ids: Tensor, cache?: KVCache): Tensor {
     const { block_size } = this.config;
     const T = ids.shape[1]!;
-    const seen = cache?.[0]?.k?.shape[2] ?? 0;
+    const seen = cache?.length ?? 0;
     if (seen + T > block_size) {
       throw new RangeError(`Cannot process ${seen + T} tokens: the block has ${block_size}`);
     }
     const { wte, wpe, drop, h, ln_f } = this.transformer;
     const positions = tf.range(seen, seen + T, 1, "int32"); // (T)
-    let x = drop.forward(wte.forward(ids).add(wpe.forward(positions))); // (B, T, C)
-    for (let i = 0; i < h.length; i++) {
-      const past = cache?.[i];
-      ({ x } = tf.tidy(() => ({ x: h[i].forward(x, past), past }))); // frees what else the block made
-    }
-    return ln_f.forward(x);
+    const x = drop.forward(wte.forward(ids).add(wpe.forward(positions))); // (B, T, C)
+    return ln_f.forward(h.chain(x, (block, x, i) => block.forward(x, cache?.layer(i))));
   }
 
-  /** Next-token scores: ids (B, T) -> logits (B, T, V). */
-  forward(ids: Tensor, cache?: Cache): Tensor {
-    return this.lm_head.forward(this.hidden(ids, cache));
+  /** Next-token scores: ids (B, T) -> logits (B, T, V), with `last` of the last token alone (B, 1, V). */
+  forward(ids: Tensor, cache?: KVCache, last = false): Tensor {
+    const x = this.hidden(ids, cache); // (B, T, C)
+    return this.lm_head.forward(last ? x.slice([0, x.shape[1]! - 1]) : x);
   }
 
   /** The cross-entropy of the logits with the next tokens; a target of -1 does not count. */
@@ -226,62 +218,14 @@ export class GPT extends nn.Module {
     ], { lr: learning_rate, betas });
   }
 
-  /**
-   * Continues each row of ids (B, T), int32: returns B lists of T + max_new_tokens ids. Call `eval()` first.
-   */
+  /** Continues each row of ids (B, T), int32: returns B lists of T + max_new_tokens ids. Call `eval()` first. */
   async generate(
     ids: Tensor,
     max_new_tokens: number,
     options: GenerateOptions = {},
   ): Promise<number[][]> {
-    const rows = await ids.array() as number[][];
-    for await (const next of readTokens(this.nextTokens(ids, max_new_tokens, options))) { // B ids
-      next.forEach((id, b) => rows[b].push(id));
-      options.onToken?.(next);
-    }
-    return rows;
-  }
-
-  /**
-   * The tokens that continue the rows of ids (B, T), one step after the other: (B, 1) each. They go into the next step as
-   * they are, so that a GPU need not wait for a reader.
-   *
-   * The keys and values of the tokens so far are kept, so that a step computes its own token only. When the text outgrows
-   * the block, the model sees the last `block_size` tokens: each then has another position at each step, and all are
-   * computed anew.
-   */
-  *nextTokens(
-    ids: Tensor,
-    max_new_tokens: number,
-    { use_cache = true, ...sampling }: GenerateOptions = {},
-  ): Generator<Tensor> {
-    const { block_size, n_layer } = this.config;
-    let T = ids.shape[1]!;
-    if (T === 0) {
-      throw new RangeError("Cannot generate from nothing: give each row a token or more");
-    }
-    let text = ids.toInt(); // (B, T)
-    let cache: Cache = Array.from({ length: n_layer }, () => ({}));
-    try {
-      for (let step = 0; step < max_new_tokens; step++, T++) {
-        const keep = use_cache && T <= block_size;
-        const seen = keep ? cache[0].k?.shape[2] ?? 0 : 0;
-        const before = [text, ...cache.map((block) => ({ ...block }))];
-        const { next } = tf.tidy(() => {
-          if (!keep) cache = [];
-          const fresh = text.slice([0, Math.max(seen, T - block_size)]); // (B, T' <= block_size)
-          const x = this.hidden(fresh, keep ? cache : undefined);
-          const last = x.slice([0, x.shape[1]! - 1], [-1, 1]); // (B, 1, C)
-          const next = nextToken(this.lm_head.forward(last), sampling); // (B, 1)
-          text = tf.concat([text, next], 1); // (B, T + 1)
-          return { next, text, cache };
-        });
-        tf.dispose(before);
-        yield next;
-      }
-    } finally {
-      tf.dispose([text, cache]);
-    }
+    const { block_size } = this.config;
+    return await generate(this, ids, max_new_tokens, { block_size, ...options });
   }
 
   /**
@@ -301,49 +245,6 @@ export class GPT extends nn.Module {
   /** Writes a folder that `fromPretrained` reads, here and in Hugging Face's GPT2LMHeadModel. */
   async savePretrained(folder: string, options: { characters?: readonly string[] } = {}) {
     await saveGPT2(folder, this.config, this.stateDict(), options);
-  }
-}
-
-// ---- sampling
-
-export interface SamplingOptions {
-  do_sample?: boolean; // draw the next token; otherwise, and by default, take the most probable one
-  temperature?: number; // what the scores are divided by: below 1 surer, above 1 more varied
-  top_k?: number; // draw from the k most probable tokens only
-  top_p?: number; // draw from the fewest tokens that have this probability together (Holtzman et al. 2020)
-}
-
-export interface GenerateOptions extends SamplingOptions {
-  use_cache?: boolean; // keep keys and values; true by default
-  onToken?: (ids: number[]) => void; // is told the next token of each row, on a GPU some steps later
-}
-
-/**
- * Chooses a token for each row of scores: logits (..., V) -> int32 (...), -1 where the scores are not numbers. PyTorch
- * draws the same from the same state of its generator.
- */
-export function nextToken(logits: Tensor, options: SamplingOptions = {}): Tensor {
-  const { do_sample = false, temperature = 1, top_k = Infinity, top_p = 1 } = options;
-  if (!(temperature > 0) || !(top_k >= 1) || !(top_p > 0 && top_p <= 1)) {
-    throw new RangeError(
-      `Cannot sample as temperature must be above 0, top_k 1 or more and top_p above 0 and at most 1: temperature=${temperature}, top_k=${top_k}, top_p=${top_p}`,
-    );
-  }
-  return tf.tidy(() => {
-    if (!do_sample) return logits.argMax(-1);
-    const scores = F.topK(logits.div(temperature), top_k); // (..., V), all but the k largest at -Infinity
-    const p = F.softmax(scores);
-    return F.multinomial(top_p < 1 ? F.topP(p, top_p) : p); // (...)
-  });
-}
-
-/** The ids in tensors of chosen tokens, which it frees: see `readBehind`. */
-export async function* readTokens(tokens: Iterable<Tensor>): AsyncGenerator<number[]> {
-  for await (const ids of readBehind(tokens)) {
-    if (ids.includes(-1)) {
-      throw new RangeError("Cannot draw a token as its scores are not numbers");
-    }
-    yield [...ids];
   }
 }
 

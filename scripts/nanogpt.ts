@@ -21,6 +21,13 @@ import { datasetFolder, readCharacterMeta, readCharactersOf, TokenFile } from "l
 import { InputError, UsageError } from "lib/io/errors.ts";
 import { exists, readText } from "lib/io/files.ts";
 import * as F from "lib/functional.ts";
+import {
+  type AttentionCache,
+  type GenerateOptions,
+  type KVCache,
+  type LanguageModel,
+  streamTokens,
+} from "lib/generation.ts";
 import { loadGPT2, readCharacters, readGPT2Config, saveGPT2 } from "lib/weights/gpt2.ts";
 import { pretrainedFolder, readJSON } from "lib/weights/hub.ts";
 import * as nn from "lib/nn.ts";
@@ -41,8 +48,7 @@ import {
 import { commands, program } from "lib/program/run.ts";
 import { causalMask, item, type Tensor } from "lib/tensor.ts";
 import { bpeTokenizer, characterTokenizer } from "lib/tokenizers/tokenizer.ts";
-import { trace } from "lib/trace.ts";
-import { type Cache, nextToken, readTokens } from "scripts/gpt.ts";
+import { firstBadValue, trace } from "lib/trace.ts";
 
 // ---- settings: those of GPT-2 (124M); a preset or a file lies over them, flags lie over both
 
@@ -165,15 +171,12 @@ export class CausalSelfAttention extends nn.Module {
   }
 
   /** x (B, T, C) -> (B, T, C); `past` is the block's cache, which grows by the T tokens of x. */
-  forward(x: Tensor, past?: Cache[number]): Tensor {
+  forward(x: Tensor, past?: AttentionCache): Tensor {
     const [B, T, C] = x.shape;
     const splitHeads = (t: Tensor) =>
       t.reshape([B, T, this.n_head, C / this.n_head]).transpose([0, 2, 1, 3]);
     let [q, k, v] = tf.split(this.c_attn.forward(x), 3, 2).map(splitHeads); // (B, H, T, D)
-    if (past?.k && past.v) {
-      [k, v] = [tf.concat([past.k, k], 2), tf.concat([past.v, v], 2)]; // (B, H, seen + T, D)
-    }
-    if (past) [past.k, past.v] = [k, v];
+    if (past) [k, v] = past.extend(k, v); // (B, H, seen + T, D)
     const seen = k.shape[2]! - T; // tokens before x, to which every query may attend; and one query to all
     const y = F.scaledDotProductAttention(q, k, v, {
       mask: seen > 0 && T > 1 ? causalMask(seen + T).slice([seen, 0]) : undefined, // (T, seen + T)
@@ -222,7 +225,7 @@ export class Block extends nn.Module {
     this.mlp = new MLP(config);
   }
 
-  forward(x: Tensor, past?: Cache[number]): Tensor {
+  forward(x: Tensor, past?: AttentionCache): Tensor {
     x = x.add(this.attn.forward(this.ln_1.forward(x), past));
     return x.add(this.mlp.forward(this.ln_2.forward(x)));
   }
@@ -269,23 +272,23 @@ export class GPT extends nn.Module {
   }
 
   /** ids (B, T) -> (B, T, C). With a cache, ids are the tokens after those in it. */
-  hidden(ids: Tensor, cache?: Cache): Tensor {
+  hidden(ids: Tensor, cache?: KVCache): Tensor {
     const { block_size } = this.config;
     const T = ids.shape[1]!;
-    const seen = cache?.[0]?.k?.shape[2] ?? 0;
+    const seen = cache?.length ?? 0;
     if (seen + T > block_size) {
       throw new RangeError(`Cannot process ${seen + T} tokens: the block has ${block_size}`);
     }
     const { wte, wpe, drop, h, ln_f } = this.transformer;
     const positions = tf.range(seen, seen + T, 1, "int32"); // (T)
-    let x = drop.forward(wte.forward(ids).add(wpe.forward(positions))); // (B, T, C)
-    for (let i = 0; i < h.length; i++) x = h[i].forward(x, cache?.[i]);
-    return ln_f.forward(x);
+    const x = drop.forward(wte.forward(ids).add(wpe.forward(positions))); // (B, T, C)
+    return ln_f.forward(h.chain(x, (block, x, i) => block.forward(x, cache?.layer(i))));
   }
 
-  /** Next-token scores: ids (B, T) -> logits (B, T, V). */
-  forward(ids: Tensor): Tensor {
-    return this.lm_head.forward(this.hidden(ids));
+  /** Next-token scores: ids (B, T) -> logits (B, T, V), with `last` of the last token alone (B, 1, V). */
+  forward(ids: Tensor, cache?: KVCache, last = false): Tensor {
+    const x = this.hidden(ids, cache); // (B, T, C)
+    return this.lm_head.forward(last ? x.slice([0, x.shape[1]! - 1]) : x);
   }
 
   /** The cross-entropy of the logits with the next tokens; targets of `ignore_index` do not count. */
@@ -340,48 +343,16 @@ export class GPT extends nn.Module {
   async *generate(
     ids: number[],
     max_new_tokens: number,
-    options: Parameters<GPT["nextTokens"]>[2] = {},
+    { dtype = "float32", ...options }: GenerateOptions & { dtype?: string } = {},
   ): AsyncGenerator<number> {
-    for await (const [id] of readTokens(this.nextTokens(ids, max_new_tokens, options))) yield id;
-  }
-
-  /**
-   * The tokens that continue ids, (1, 1) each: they stay on the device, so that a GPU need not wait until one is read.
-   * The keys and values of the tokens so far are kept (`use_cache`) until the text outgrows the block; from then on each
-   * token has another position at each step, and all are computed anew.
-   */
-  *nextTokens(
-    ids: number[],
-    max_new_tokens: number,
-    { temperature = 1, top_k = Infinity, use_cache = true, dtype = "float32" } = {},
-  ): Generator<Tensor> {
-    const { block_size, n_layer } = this.config;
-    let text: Tensor = tf.tensor2d([ids], undefined, "int32"); // (1, T)
-    let cache: Cache = [];
-    try {
-      for (let step = 0, T = ids.length; step < max_new_tokens; step++, T++) {
-        const fits = use_cache && T <= block_size;
-        const seen = fits && step > 0 ? T - 1 : 0;
-        const before = { text, cache };
-        const next = () => {
-          const cache: Cache = !fits
-            ? []
-            : Array.from({ length: n_layer }, (_, i) => ({ ...before.cache[i] }));
-          const fresh = text.slice([0, Math.max(seen, T - block_size)]); // (1, T' <= block_size)
-          const x = this.hidden(fresh, fits ? cache : undefined);
-          const last = x.slice([0, x.shape[1]! - 1], [1, 1]); // (1, 1, C)
-          const scores = this.lm_head.forward(last); // (1, 1, V)
-          const token = nextToken(scores, { do_sample: true, temperature, top_k }); // (1, 1)
-          return { token, text: tf.concat([text, token], 1), cache };
-        };
-        const { token, ...after } = autocast(dtype, () => tf.tidy(next));
-        tf.dispose(before);
-        ({ text, cache } = after);
-        yield token;
-      }
-    } finally {
-      tf.dispose([text, cache]);
-    }
+    const { block_size } = this.config;
+    const model: LanguageModel = {
+      forward: (...args) => autocast(dtype, () => this.forward(...args)),
+      badPlace: (ids) => firstBadValue(this, () => this.forward(ids)),
+    };
+    const prompt = [ids]; // (1, T)
+    const sampling = { do_sample: true, block_size, ...options };
+    for await (const [id] of streamTokens(model, prompt, max_new_tokens, sampling)) yield id;
   }
 
   /**
