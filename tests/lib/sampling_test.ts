@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import * as F from "lib/functional.ts";
 import { torch, TorchGenerator } from "lib/random.ts";
 import { values } from "lib/tensor.ts";
-import { nextToken, readTokens, type SamplingOptions } from "scripts/gpt.ts";
+import { nextToken, readTokens, type SamplingOptions } from "lib/sampling.ts";
 import { testOnDevices } from "../helpers/devices.ts";
 
 const generator = new TorchGenerator(11);
@@ -81,6 +81,21 @@ testOnDevices("topP() keeps the fewest tokens of that probability", async () => 
   assertEquals(await kept(1), equal.flat());
   assertEquals(await onRows([[0.25, 0, 0.25]], (p) => F.topP(p, 0.9)), [0.25, 0, 0.25]);
 });
+
+testOnDevices(
+  "greedy() finds the first of the largest, and rows that are not numbers",
+  async () => {
+    for (const [n, V] of [[3, 1], [40, 65], [5, 1031], [2, 50257]]) {
+      for (const rows of [normal(n, V), coarse(n, V)]) {
+        const expected = rows.map((row) => row.reduce((best, x, i) => x > row[best] ? i : best, 0));
+        assertEquals(await onRows(rows, F.greedy), expected);
+      }
+    }
+    const [inf, nan] = [Infinity, NaN];
+    const special = [[nan, 1], [1, nan], [inf, 1], [-inf, -inf], [-inf, -1e30], [-0, 0], [-1, -2]];
+    assertEquals(await onRows(special, F.greedy), [-1, -1, -1, -1, 1, 0, 0]);
+  },
+);
 
 testOnDevices("multinomial() draws what torch.multinomial draws, row by row", async () => {
   for (const [n, V] of [[50, 1], [4000, 67], [20, 1031], [2, 50257]]) {

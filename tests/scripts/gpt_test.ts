@@ -1,19 +1,13 @@
 import * as tf from "@tensorflow/tfjs";
 import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { readSafetensors, toFloat32 } from "lib/weights/checkpoint.ts";
-import { UsageError } from "lib/io/errors.ts";
+import { InputError, UsageError } from "lib/io/errors.ts";
+import { KVCache } from "lib/generation.ts";
 import * as nn from "lib/nn.ts";
 import { seedAll, torch } from "lib/random.ts";
+import { nextToken } from "lib/sampling.ts";
 import { type Tensor, values } from "lib/tensor.ts";
-import {
-  type Cache,
-  defaults,
-  GPT,
-  type GPTConfig,
-  main,
-  nextToken,
-  SortDataset,
-} from "scripts/gpt.ts";
+import { defaults, GPT, type GPTConfig, main, SortDataset } from "scripts/gpt.ts";
 import { assertClose, readReference } from "../helpers/compare.ts";
 import { testOnDevices } from "../helpers/devices.ts";
 import { run, runProcess, temporaryFolder } from "../helpers/scripts.ts";
@@ -147,14 +141,14 @@ testOnDevices("a cache gives the logits that there are without one", async () =>
   );
   const whole = await values(() => model.forward(ids)); // (3, 11, 17)
   for (const parts of [[5, 4, 2], [1, 1, 9], Array(11).fill(1), [11]]) {
-    const cache: Cache = Array.from({ length: 2 }, () => ({}));
+    const cache = new KVCache();
     const pieces: Tensor[] = [];
     let start = 0;
     for (const length of parts) {
       pieces.push(model.forward(ids.slice([0, start], [-1, length]), cache));
       start += length;
     }
-    assertEquals(cache[1].k!.shape, [3, 3, 11, 4]); // (B, H, T, D)
+    assertEquals(cache.layer(1).k!.shape, [3, 3, 11, 4]); // (B, H, T, D)
     const close = { absolute: 1e-6, relative: 1e-5, what: `${parts}` };
     assertClose(await values(() => tf.concat(pieces, 1)), whole, close);
   }
@@ -176,7 +170,7 @@ testOnDevices("a token changes no logits before it", async () => {
 testOnDevices("a block that is full, or a size that does not fit, is refused", async () => {
   const model = smallGPT();
   assertThrows(() => model.forward(int32([Array(12).fill(0)])), RangeError, "12 tokens");
-  const cache: Cache = [{}, {}];
+  const cache = new KVCache();
   model.forward(int32([Array(8).fill(0)]), cache);
   assertThrows(() => model.forward(int32([Array(4).fill(0)]), cache), RangeError, "12 tokens");
   await assertRejects(() => model.generate(tf.zeros([2, 0], "int32"), 1), RangeError, "nothing");
@@ -251,7 +245,9 @@ testOnDevices(
     assertEquals(await model.generate(int32(rows), 0), rows);
     nn.init.constant(model.lm_head.weight, NaN);
     const wrong = () => model.generate(int32(rows), 20, { do_sample: true });
-    await assertRejects(wrong, RangeError, "not numbers");
+    const line = "scores are not numbers; not finite is first the parameter lm_head.weight";
+    await assertRejects(wrong, InputError, line);
+    await assertRejects(() => model.generate(int32(rows), 20), InputError, line);
   },
   ["cpu", "webgpu"],
 );

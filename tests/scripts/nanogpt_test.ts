@@ -13,6 +13,7 @@ import { Passages } from "lib/data/passages.ts";
 import { readCharacterMeta, TokenFile, writeDataset } from "lib/data/tokens.ts";
 import { startDevice } from "lib/device.ts";
 import { findAdapter } from "lib/engine/webgpu/adapter.ts";
+import { KVCache } from "lib/generation.ts";
 import { InputError, UsageError } from "lib/io/errors.ts";
 import { type Plain, readPickle, writePickle } from "lib/io/pickle.ts";
 import { seedAll, torch } from "lib/random.ts";
@@ -350,7 +351,7 @@ testOnDevices("generate() gives the same with the cache, past the block too", as
   assertEquals(tf.memory().numTensors, before);
   // Several tokens behind those in the cache see each other causally.
   const ids = (list: number[]) => tf.tensor2d([list], undefined, "int32");
-  const cache = [{}, {}];
+  const cache = new KVCache();
   const all = model.hidden(ids([1, 2, 3, 4, 5]));
   model.hidden(ids([1, 2]), cache);
   const rest = model.hidden(ids([3, 4, 5]), cache);

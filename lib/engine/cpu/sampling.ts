@@ -33,23 +33,42 @@ export function topP(probabilities: Tensor, mass: number): Tensor | undefined {
   });
 }
 
+/** The place of the largest score of each row: see lib/functional.ts. */
+export function greedy(scores: Tensor): Tensor | undefined {
+  if (!usable(scores)) return;
+  return placeByRow(scores, (x) => {
+    let best = -1, highest = -Infinity;
+    for (let i = 0; i < x.length; i++) {
+      if (!(x[i] < Infinity)) return -1; // NaN too
+      if (x[i] > highest) highest = x[best = i];
+    }
+    return best;
+  });
+}
+
 /** A token for each row, drawn in proportion to its probabilities: see lib/functional.ts. */
 export function multinomial(p: Tensor): Tensor | undefined {
   if (!usable(p)) return;
-  const V = p.shape.at(-1)!;
-  const rows = p.size / V;
   const race = torch.exponential(p.size);
-  const { info, pointer } = output(p.shape.slice(0, -1), "int32");
-  const { f32, i32 } = heap();
-  for (let row = 0, first = at(p) / 4; row < rows; row++, first += V) {
-    let best = -1, highest = 0, valid = true;
-    for (let i = 0; i < V; i++) {
-      const weight = f32[first + i];
-      valid &&= weight >= 0 && weight < Infinity;
-      const score = Math.fround(weight / race[row * V + i]);
+  return placeByRow(p, (p, row) => {
+    const first = row * p.length;
+    let best = -1, highest = 0;
+    for (let i = 0; i < p.length; i++) {
+      if (!(p[i] >= 0 && p[i] < Infinity)) return -1;
+      const score = Math.fround(p[i] / race[first + i]);
       if (score > highest) [best, highest] = [i, score];
     }
-    i32[pointer / 4 + row] = valid ? best : -1;
+    return best;
+  });
+}
+
+/** The place that `find` chooses of each row. */
+function placeByRow(x: Tensor, find: (x: Float32Array, row: number) => number): Tensor {
+  const V = x.shape.at(-1)!;
+  const { info, pointer } = output(x.shape.slice(0, -1), "int32");
+  const { f32, i32 } = heap();
+  for (let row = 0, first = at(x) / 4; row < x.size / V; row++, first += V) {
+    i32[pointer / 4 + row] = find(f32.subarray(first, first + V), row);
   }
   return tensor(info);
 }

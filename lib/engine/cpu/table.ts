@@ -8,7 +8,7 @@ import { linear } from "./linear.ts";
 import { binaryCrossEntropy, crossEntropy, nllLoss } from "./loss.ts";
 import { layerNorm, rmsNorm } from "./norm.ts";
 import { adamUpdate, clipGradients, sgdUpdate } from "./optim.ts";
-import { multinomial, topK, topP } from "./sampling.ts";
+import { greedy, multinomial, topK, topP } from "./sampling.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
 
 /** The kernels. */
@@ -20,6 +20,7 @@ export const kernels: KernelTable = {
   dropout,
   embedding,
   gelu,
+  greedy,
   layerNorm,
   linear,
   logSoftmax,

@@ -12,9 +12,17 @@ type Tensor = tf.Tensor;
 
 const infinity = "0x7f800000u"; // its bits; those of a NaN without its sign are larger
 
+/** Whole numbers in the order of the scores of these bits, NaN above all. */
+const order = `
+fn order(bits: u32) -> u32 {
+  if ((bits & 0x7fffffffu) > ${infinity}) { return 0xffffffffu; }
+  if (bits == 0x80000000u) { return bits; } // -0 equals 0
+  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+}`;
+
 const fits = (x: Tensor) => usable(x) && x.rank > 0;
 
-/** What all three kernels have in common. */
+/** What all kernels here have in common. */
 function overRows(x: Tensor) {
   const V = x.shape.at(-1)!, N = x.size / V;
   const threads = V <= 1024 ? 64 : 256;
@@ -47,11 +55,7 @@ export function topK(scores: Tensor, k: number): Tensor | undefined {
 var<workgroup> counts: array<atomic<u32>, 256>;
 var<workgroup> chosen: u32; // the bytes of the k-th largest so far
 var<workgroup> left: u32; // its place among those that share them
-fn order(bits: u32) -> u32 {
-  if ((bits & 0x7fffffffu) > ${infinity}) { return 0xffffffffu; }
-  if (bits == 0x80000000u) { return bits; } // -0 equals 0
-  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
-}`,
+${order}`,
     body: () =>
       `${place}
   if (t == 0u) { chosen = 0u; left = u.k; }
@@ -130,6 +134,18 @@ export function topP(probabilities: Tensor, mass: number): Tensor | undefined {
   return y;
 }
 
+/** The place of the largest score of each row: see lib/functional.ts. */
+export function greedy(scores: Tensor): Tensor | undefined {
+  if (!fits(scores)) return;
+  return winners("greedy", scores, { x: read(scores, "u32") }, {
+    globals: order,
+    score: `
+      let own = order(x[at]);
+      if (own >= 0xff800000u) { atomicStore(&wrong, 1u); } // infinity, or NaN`,
+    lowest: "0x007fffffu", // -infinity
+  });
+}
+
 /**
  * A token for each row, drawn in proportion to its probabilities: see lib/functional.ts. PyTorch's
  * draws are made on the host; the race is run here.
@@ -137,32 +153,51 @@ export function topP(probabilities: Tensor, mass: number): Tensor | undefined {
 export function multinomial(p: Tensor): Tensor | undefined {
   if (!fits(p)) return;
   const q = tf.tensor1d(torch.exponential(p.size));
-  const ids = empty(p.shape.slice(0, -1), "int32");
-  const { common, sizes, place, each } = overRows(p);
+  const ids = winners("multinomial", p, { p: read(p, "u32"), q: read(q) }, {
+    globals: "",
+    score: `
+      var own = 0u; // bits of positive numbers have their order
+      if ((p[at] & 0x7fffffffu) >= ${infinity} || p[at] > 0x80000000u) { atomicStore(&wrong, 1u); }
+      else if (p[at] != 0u && p[at] != 0x80000000u) { own = bitcast<u32>(bitcast<f32>(p[at]) / q[at]); }`,
+    lowest: "0u",
+  });
+  q.dispose();
+  return ids;
+}
+
+/**
+ * The place of each row's largest `own`, which `score` computes of the element `at`; -1 if none is above `lowest` or if
+ * `score` says that the row is wrong.
+ */
+function winners(
+  name: string,
+  x: Tensor,
+  buffers: Record<string, ReturnType<typeof read>>,
+  { globals, score, lowest }: { globals: string; score: string; lowest: string },
+): Tensor {
+  const ids = empty(x.shape.slice(0, -1), "int32");
+  const { common, sizes, place, each } = overRows(x);
   launch({
     ...common,
-    name: "multinomial",
-    buffers: { p: read(p, "u32"), q: read(q), ids: write(ids) },
+    name,
+    buffers: { ...buffers, ids: write(ids) },
     uniforms: sizes,
     globals: () => `
 var<workgroup> scores: array<u32, ${common.threads}>;
 var<workgroup> places: array<u32, ${common.threads}>;
-var<workgroup> wrong: atomic<u32>;`,
+var<workgroup> wrong: atomic<u32>;
+${globals}`,
     body: () =>
       `${place}
   if (t == 0u) { atomicStore(&wrong, 0u); }
   workgroupBarrier();
-  var score = 0u; // bits of the best of this thread's; those of positive numbers have their order
+  var highest = ${lowest}; // of this thread's elements
   var best = end;
   ${
-        each(`
-    if ((p[at] & 0x7fffffffu) >= ${infinity} || p[at] > 0x80000000u) { atomicStore(&wrong, 1u); }
-    else if (p[at] != 0u && p[at] != 0x80000000u) {
-      let own = bitcast<u32>(bitcast<f32>(p[at]) / q[at]);
-      if (own > score) { score = own; best = at; }
-    }`)
+        each(`${score}
+      if (own > highest) { highest = own; best = at; }`)
       }
-  scores[t] = score;
+  scores[t] = highest;
   places[t] = best;
   workgroupBarrier();
   for (var width = ${common.threads / 2}u; width > 0u; width = width / 2u) {
@@ -177,10 +212,9 @@ var<workgroup> wrong: atomic<u32>;`,
     workgroupBarrier();
   }
   if (t == 0u) {
-    let valid = scores[0] > 0u && atomicLoad(&wrong) == 0u;
+    let valid = scores[0] > ${lowest} && atomicLoad(&wrong) == 0u;
     ids[group] = select(-1, i32(places[0] + u.columns - end), valid);
   }`,
   });
-  q.dispose();
   return ids;
 }

@@ -8,7 +8,7 @@ import { linear } from "./linear.ts";
 import { crossEntropy } from "./loss.ts";
 import { layerNorm, rmsNorm } from "./norm.ts";
 import { adamUpdate, clipGradients, scaleGradients, sgdUpdate } from "./optim.ts";
-import { multinomial, topK, topP } from "./sampling.ts";
+import { greedy, multinomial, topK, topP } from "./sampling.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
 
 /** The kernels. */
@@ -19,6 +19,7 @@ export const kernels: KernelTable = {
   dropout,
   embedding,
   gelu,
+  greedy,
   layerNorm,
   linear,
   logSoftmax,

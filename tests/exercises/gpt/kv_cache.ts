@@ -11,13 +11,13 @@ export default exercise({
   task: {
     en: `
       Write continueGreedy(model, prompt, count): the count most probable tokens after the prompt, one after the other.
-      model.forward(ids, cache) takes a cache, one {} for each block at first, in which it keeps the keys and values of
-      all tokens so far; ids are then only the tokens that are new. Each token may go into the model once. All fits into
+      model.forward(ids, cache) takes a cache, at first a new KVCache(), in which it keeps the keys and values of all tokens
+      so far; ids are then only the tokens that are new. Each token may go into the model once. All fits into
       the block.`,
     es: `
       Escribe continueGreedy(model, prompt, count): los count elementos más probables tras la entrada, uno tras otro.
-      model.forward(ids, cache) admite una caché, al principio un {} por bloque, en la que guarda las claves y valores de
-      los elementos vistos; ids son entonces solo los elementos nuevos. Cada elemento puede entrar en el modelo una vez.
+      model.forward(ids, cache) admite una caché, al principio new KVCache(), en la que guarda las claves y valores de los
+      elementos vistos; ids son entonces solo los elementos nuevos. Cada elemento puede entrar en el modelo una vez.
       Todo cabe en el bloque.`,
   },
   hints: [
@@ -32,10 +32,8 @@ export default exercise({
         "Primero toda la entrada con la caché vacía; después solo el último elemento elegido, con la misma caché.",
     },
     {
-      en:
-        "const cache: Cache = Array.from({ length: model.config.n_layer }, () => ({})); fresh = prompt, then [token].",
-      es:
-        "const cache: Cache = Array.from({ length: model.config.n_layer }, () => ({})); fresh = prompt y luego [token].",
+      en: "const cache = new KVCache(); fresh = prompt, then [token].",
+      es: "const cache = new KVCache(); fresh = prompt y luego [token].",
     },
   ],
   look: "continueGreedy(), CausalSelfAttention.forward()",
@@ -45,7 +43,7 @@ export default exercise({
       ${todo}
     }`)],
   solution: `
-    const cache: Cache = Array.from({ length: model.config.n_layer }, () => ({}));
+    const cache = new KVCache();
     const written: number[] = [];
     let fresh = prompt;
     while (written.length < count) {
@@ -60,7 +58,7 @@ export default exercise({
     const all = await model.generate(tf.tensor2d([prompt], undefined, "int32"), count);
     return all[0].slice(prompt.length);`,
     `
-    const cache: Cache = [...model.transformer.h].map(() => ({}));
+    const cache = new KVCache();
     const feed = async (id: number) => {
       const logits = await model.forward(tf.tensor2d([[id]], undefined, "int32"), cache).data();
       return logits.indexOf(Math.max(...logits));
@@ -106,7 +104,7 @@ export default exercise({
         `const written: number[] = [];
          let fresh = prompt;
          while (written.length < count) {
-           const cache: Cache = Array.from({ length: model.config.n_layer }, () => ({}));
+           const cache = new KVCache();
            const [rows] = await model.forward(tf.tensor2d([fresh], undefined, "int32"), cache).argMax(2).array() as number[][];
            fresh = [rows.at(-1)!];
            written.push(...fresh);
@@ -121,7 +119,7 @@ export default exercise({
           "elementos que ya están en la caché vuelven a entrar en el modelo, que los ve dos veces",
       },
       wrong: [`
-        const cache: Cache = Array.from({ length: model.config.n_layer }, () => ({}));
+        const cache = new KVCache();
         const ids = [...prompt];
         for (let i = 0; i < count; i++) {
           const fresh = i === 0 ? ids : ids.slice(-2);

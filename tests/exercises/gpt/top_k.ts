@@ -26,7 +26,7 @@ export default exercise({
       es: "Sin una función, sort compara textos: escribe sort((a, b) => b - a).",
     },
   ],
-  look: "topK(), nextToken()",
+  look: "topK(); nextToken() of lib/sampling.ts",
   start: [append(`
     /** The logits with all but the k largest at -Infinity. */
     export function topK(logits: number[], k: number): number[] {

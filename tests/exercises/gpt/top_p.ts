@@ -30,7 +30,7 @@ export default exercise({
         "Ordena los índices por probabilidad, lleva una suma, escribe en una lista de ceros y divide por lo conservado.",
     },
   ],
-  look: "topP(), nextToken()",
+  look: "topP(); nextToken() of lib/sampling.ts",
   start: [append(`
     /** The fewest most probable tokens of mass p or more, with sum 1 again; the others are 0. */
     export function topP(probabilities: number[], p: number): number[] {
