@@ -1,6 +1,7 @@
 /**
- * Training in mixed precision (Micikevicius et al. 2018), as PyTorch's torch.amp has it: `autocast` rounds the operands
- * of matrix products to float16, and `GradScaler` keeps gradients out of the range where float16 has only 0.
+ * Training in mixed precision (Micikevicius et al. 2018), as PyTorch's torch.amp has it: `autocast`
+ * rounds the operands of matrix products to float16, and `GradScaler` keeps gradients out of the
+ * range where float16 has only 0.
  *
  *     const scaler = new GradScaler();
  *     optimizer.backward(() => scaler.scale(autocast("float16", () => lossOf(model))));
@@ -17,9 +18,9 @@ import { type AnyOptimizer, clipGradNorm } from "./optim.ts";
 import { item, type Tensor } from "./tensor.ts";
 
 /**
- * Runs `f`, whose matrix products, those of linear layers and attention, have operands that are rounded to `dtype`. So
- * have the products of its gradients, whenever they are computed. Sums, results, parameters and all other operations
- * stay float32. `f` must not be asynchronous.
+ * Runs `f`, whose matrix products, those of linear layers and attention, have operands that are
+ * rounded to `dtype`. So have the products of its gradients, whenever they are computed. Sums,
+ * results, parameters and all other operations stay float32. `f` must not be asynchronous.
  *
  * @throws {UsageError} If the device does not have `dtype`
  */
@@ -35,7 +36,8 @@ export function autocast<T>(dtype: string, f: () => T): T {
 }
 
 /**
- * Checks that the running device can compute with operands of this type, the value of a flag `--dtype`.
+ * Checks that the running device can compute with operands of this type, the value of a flag
+ * `--dtype`.
  *
  * @throws {UsageError} If not; it says which device can
  */
@@ -53,7 +55,10 @@ export function checkDtype(dtype: string): asserts dtype is OperandType {
   );
 }
 
-/** Multiplies gradients by a number. Returns the gradients to use from now on; it takes over those that it is given. */
+/**
+ * Multiplies gradients by a number. Returns the gradients to use from now on; it takes over those
+ * that it is given.
+ */
 export const scaleGradients = fused(
   "scaleGradients",
   (gradients: Tensor[], factor: number): Tensor[] => {
@@ -69,7 +74,9 @@ export interface GradScalerSettings {
   enabled: boolean;
   /** The scale at first. */
   init_scale: number;
-  /** By what it is multiplied after `growth_interval` steps in a row whose gradients were finite. */
+  /**
+   * By what it is multiplied after `growth_interval` steps in a row whose gradients were finite.
+   */
   growth_factor: number;
   /** By what it is multiplied after a step whose gradients were not. */
   backoff_factor: number;
@@ -80,8 +87,9 @@ export interface GradScalerSettings {
 const unlimited = 1e30;
 
 /**
- * Scales the loss, and with it all gradients: as large as possible, so that small ones are not rounded to 0, but so that
- * none becomes infinite. Where one did, the step is skipped and the scale falls; it rises again in time.
+ * Scales the loss, and with it all gradients: as large as possible, so that small ones are not
+ * rounded to 0, but so that none becomes infinite. Where one did, the step is skipped and the scale
+ * falls; it rises again in time.
  */
 export class GradScaler {
   /** How many steps were skipped so far. */
@@ -119,7 +127,8 @@ export class GradScaler {
   }
 
   /**
-   * Divides the optimiser's gradients by the scale, for what looks at them before the step, such as clipping.
+   * Divides the optimiser's gradients by the scale, for what looks at them before the step, such as
+   * clipping.
    *
    * @throws {RangeError} If there are none, or that was done already since the last update
    */
@@ -138,10 +147,12 @@ export class GradScaler {
   }
 
   /**
-   * Updates the parameters if the gradients are finite, and forgets the gradients; unscales them first if that is not
-   * done. They are finite if their norm is, the one number that is read back from the device.
+   * Updates the parameters if the gradients are finite, and forgets the gradients; unscales them
+   * first if that is not done. They are finite if their norm is, the one number that is read back
+   * from the device.
    *
-   * @param norm The gradients' norm if it is known, from `clipGradNorm`; it stays the caller's to free
+   * @param norm The gradients' norm if it is known, from `clipGradNorm`; it stays the caller's to
+   *   free
    * @returns Whether the parameters were updated
    */
   async step(optimizer: AnyOptimizer, norm?: Tensor): Promise<boolean> {

@@ -1,7 +1,7 @@
 /**
- * The operations of PyTorch's torch.nn.functional, each written as its formula in tfjs operations. `fused` runs a
- * faster kernel of the same signature where the current device has one (lib/engine/); the formula here is what that
- * kernel is tested against.
+ * The operations of PyTorch's torch.nn.functional, each written as its formula in tfjs operations.
+ * `fused` runs a faster kernel of the same signature where the current device has one
+ * (lib/engine/); the formula here is what that kernel is tested against.
  */
 import * as tf from "@tensorflow/tfjs";
 import type { AttentionOptions, ClassLossOptions, Reduction } from "./engine/operations.ts";
@@ -35,15 +35,18 @@ export const linear = fused(
   },
 );
 
-/** Rows of a table: ids int32 (...), weight (V, C) -> (..., C). The ids' range is the caller's to check. */
+/**
+ * Rows of a table: ids int32 (...), weight (V, C) -> (..., C). The ids' range is the caller's to
+ * check.
+ */
 export const embedding = fused(
   "embedding",
   (ids: Tensor, weight: Tensor): Tensor => tf.gather(weight, ids as tf.Tensor1D),
 );
 
 /**
- * (x - mean) / sqrt(variance + eps) * weight + bias over the last axis, with the biased variance (Ba et al. 2016,
- * eq. 4): x (..., C), weight (C), bias (C) -> (..., C).
+ * (x - mean) / sqrt(variance + eps) * weight + bias over the last axis, with the biased variance
+ * (Ba et al. 2016, eq. 4): x (..., C), weight (C), bias (C) -> (..., C).
  */
 export const layerNorm = fused(
   "layerNorm",
@@ -56,7 +59,10 @@ export const layerNorm = fused(
   },
 );
 
-/** x / sqrt(mean(x^2) + eps) * weight over the last axis (Zhang and Sennrich 2019): x (..., C), weight (C) -> (..., C). */
+/**
+ * x / sqrt(mean(x^2) + eps) * weight over the last axis (Zhang and Sennrich 2019): x (..., C),
+ * weight (C) -> (..., C).
+ */
 export const rmsNorm = fused(
   "rmsNorm",
   (x: Tensor, weight?: Tensor, eps = 1e-6): Tensor => {
@@ -66,8 +72,8 @@ export const rmsNorm = fused(
 );
 
 /**
- * Sets each element to zero with probability p and multiplies the others by 1 / (1 - p), if `training`. The mask comes
- * from the torch generator, so it is PyTorch's for the same seed.
+ * Sets each element to zero with probability p and multiplies the others by 1 / (1 - p), if
+ * `training`. The mask comes from the torch generator, so it is PyTorch's for the same seed.
  */
 export const dropout = fused(
   "dropout",
@@ -83,8 +89,9 @@ export const dropout = fused(
 export const relu = fused("relu", (x: Tensor): Tensor => tf.relu(x));
 
 /**
- * x Phi(x) (Hendrycks and Gimpel 2016), Phi the normal distribution function: exact through erf ("none"), or the
- * approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) of GPT-2 ("tanh").
+ * x Phi(x) (Hendrycks and Gimpel 2016), Phi the normal distribution function: exact through erf
+ * ("none"), or the approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) of GPT-2
+ * ("tanh").
  */
 export const gelu = fused(
   "gelu",
@@ -96,7 +103,10 @@ export const gelu = fused(
   },
 );
 
-/** exp(x) / sum(exp(x)) along an axis; the maximum is subtracted first, so that exp does not overflow. */
+/**
+ * exp(x) / sum(exp(x)) along an axis; the maximum is subtracted first, so that exp does not
+ * overflow.
+ */
 export const softmax = fused("softmax", (x: Tensor, axis = -1): Tensor => {
   const e = x.sub(stopGradient(x.max(axis, true))).exp();
   return e.div(e.sum(axis, true));
@@ -120,8 +130,8 @@ export const stopGradient = tf.customGrad((x) => ({
 // ---- attention
 
 /**
- * softmax(scale q k^T) v (Vaswani et al. 2017, eq. 1): q (B, H, Tq, D), k (B, H, Tk, D), v (B, H, Tk, Dv) ->
- * (B, H, Tq, Dv). A query that may attend to nothing gets zeros.
+ * softmax(scale q k^T) v (Vaswani et al. 2017, eq. 1): q (B, H, Tq, D), k (B, H, Tk, D), v (B, H,
+ * Tk, Dv) -> (B, H, Tq, Dv). A query that may attend to nothing gets zeros.
  */
 export const scaledDotProductAttention = fused(
   "scaledDotProductAttention",
@@ -138,7 +148,10 @@ export const scaledDotProductAttention = fused(
   },
 );
 
-/** The mask of an attention with the causal one, if asked for: undefined if every query sees every key. */
+/**
+ * The mask of an attention with the causal one, if asked for: undefined if every query sees every
+ * key.
+ */
 function attentionMask(
   q: Tensor,
   k: Tensor,
@@ -168,7 +181,10 @@ function attentionWeights(
 
 // ---- sampling: of rows of scores or probabilities (..., V), without gradients
 
-/** The k largest scores of a row, and those that equal the smallest of them; the others become -Infinity. */
+/**
+ * The k largest scores of a row, and those that equal the smallest of them; the others become
+ * -Infinity.
+ */
 export const topK = fused("topK", (scores: Tensor, k: number): Tensor => {
   if (k >= scores.shape.at(-1)!) return scores;
   const least = tf.topk(scores, k).values.min(-1, true); // (..., 1)
@@ -176,8 +192,9 @@ export const topK = fused("topK", (scores: Tensor, k: number): Tensor => {
 });
 
 /**
- * The fewest most probable tokens of a row that have the probability `mass` together (Holtzman et al. 2020); the others
- * become 0. Of equally probable ones the first are kept. What is kept is not scaled to the sum 1 again.
+ * The fewest most probable tokens of a row that have the probability `mass` together (Holtzman et
+ * al. 2020); the others become 0. Of equally probable ones the first are kept. What is kept is not
+ * scaled to the sum 1 again.
  */
 export const topP = fused("topP", (probabilities: Tensor, mass: number): Tensor => {
   const V = probabilities.shape.at(-1)!;
@@ -190,20 +207,21 @@ export const topP = fused("topP", (probabilities: Tensor, mass: number): Tensor 
 });
 
 /**
- * The place of the largest score of each row, of equal ones the first: (..., V) -> int32 (...). A row that has NaN or
- * +Infinity, or nothing but -Infinity, gets -1.
+ * The place of the largest score of each row, of equal ones the first: (..., V) -> int32 (...). A
+ * row that has NaN or +Infinity, or nothing but -Infinity, gets -1.
  */
 export const greedy = fused("greedy", (scores: Tensor): Tensor => {
-  const sum = scores.sub(scores.max(-1, true)).exp().sum(-1); // (...), NaN in a row that is to get -1
+  const sum = scores.sub(scores.max(-1, true)).exp().sum(-1); // (...), NaN: the row gets -1
   const best = scores.argMax(-1);
   return tf.where(sum.greater(0), best, tf.fill(best.shape, -1, "int32"));
 });
 
 /**
- * A token for each row, drawn in proportion to its probabilities, which need not have the sum 1: (..., V) -> int32 (...).
- * The draws are those of PyTorch's `multinomial(p, 1)`: an exponential race, in which the largest p / q, with q from the
- * exponential distribution, is at i with probability p[i] / sum(p). A row that is no distribution, as it has a number
- * that is negative, infinite or NaN, or nothing but zeros, gets -1.
+ * A token for each row, drawn in proportion to its probabilities, which need not have the sum 1:
+ * (..., V) -> int32 (...). The draws are those of PyTorch's `multinomial(p, 1)`: an exponential
+ * race, in which the largest p / q, with q from the exponential distribution, is at i with
+ * probability p[i] / sum(p). A row that is no distribution, as it has a number that is negative,
+ * infinite or NaN, or nothing but zeros, gets -1.
  */
 export const multinomial = fused("multinomial", (p: Tensor): Tensor => {
   const q = tf.tensor(torch.exponential(p.size), p.shape);
@@ -220,8 +238,9 @@ function reduce(losses: Tensor, reduction: Reduction): Tensor {
 }
 
 /**
- * -log softmax(logits)[target] for each row: logits (..., V), targets int32 (...) -> a scalar, or (N) if the reduction
- * is "none". The mean is over the targets that are not ignored, weighted by `weight` if given; NaN if all are ignored.
+ * -log softmax(logits)[target] for each row: logits (..., V), targets int32 (...) -> a scalar, or
+ * (N) if the reduction is "none". The mean is over the targets that are not ignored, weighted by
+ * `weight` if given; NaN if all are ignored.
  */
 export const crossEntropy = fused(
   "crossEntropy",
@@ -229,7 +248,10 @@ export const crossEntropy = fused(
     nllLoss(logSoftmax(logits), targets, options),
 );
 
-/** -logProbabilities[target] for each row: logProbabilities (..., V), targets int32 (...); otherwise as {@linkcode crossEntropy}. */
+/**
+ * -logProbabilities[target] for each row: logProbabilities (..., V), targets int32 (...); otherwise
+ * as {@linkcode crossEntropy}.
+ */
 export const nllLoss = fused(
   "nllLoss",
   (
@@ -259,7 +281,7 @@ export const nllLoss = fused(
     const classWeight = weight ?? tf.ones([V]);
     const isTarget = t.expandDims(1).equal(tf.range(0, V, 1, "int32")); // (N, V)
     const rowWeight = isTarget.toFloat().mul(classWeight).sum(1).mul(kept.toFloat()); // (N)
-    // A log probability may be -inf where it is not the target's: choose, don't multiply (0 * -inf is NaN).
+    // A log probability may be -inf where it is not the target's: choose, as 0 * -inf is NaN.
     const chosen = tf.where(isTarget, logp, tf.zerosLike(logp)).sum(1); // (N)
     let losses = chosen.mul(rowWeight).neg();
     if (label_smoothing > 0) {
@@ -277,9 +299,10 @@ export const nllLoss = fused(
 );
 
 /**
- * -(y log p + (1 - y) log(1 - p)) for probabilities p and truths y of one shape. As in PyTorch the logarithms do not
- * fall below -100 and the derivative (p - y) / (p (1 - p)) is taken with a denominator of 1e-12 at least, so that p = 0
- * and p = 1 give large numbers and no infinities. No gradient flows to y.
+ * -(y log p + (1 - y) log(1 - p)) for probabilities p and truths y of one shape. As in PyTorch the
+ * logarithms do not fall below -100 and the derivative (p - y) / (p (1 - p)) is taken with a
+ * denominator of 1e-12 at least, so that p = 0 and p = 1 give large numbers and no infinities. No
+ * gradient flows to y.
  */
 export const binaryCrossEntropy = fused(
   "binaryCrossEntropy",
@@ -298,7 +321,10 @@ export const binaryCrossEntropy = fused(
   },
 );
 
-/** {@linkcode binaryCrossEntropy} of sigmoid(z), stable for any z: max(z, 0) - z y + log(1 + exp(-|z|)). */
+/**
+ * {@linkcode binaryCrossEntropy} of sigmoid(z), stable for any z: max(z, 0) - z y + log(1 +
+ * exp(-|z|)).
+ */
 export const binaryCrossEntropyWithLogits = fused(
   "binaryCrossEntropyWithLogits",
   (z: Tensor, y: Tensor, reduction: Reduction = "mean"): Tensor =>

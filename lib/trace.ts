@@ -21,7 +21,8 @@ export interface TraceRow {
 /**
  * Runs `forward` once and returns a row for each operation in it; frees all that it made.
  *
- * @param model The model whose modules and parameters are named; without one only operations and shapes are.
+ * @param model The model whose modules and parameters are named; without one only operations and
+ *   shapes are.
  */
 export function traceRows(forward: () => unknown, model?: Module): TraceRow[] {
   const rows: TraceRow[] = [];
@@ -116,10 +117,11 @@ export async function firstBadTensor(
 }
 
 /**
- * Where a model's numbers first go wrong: the first parameter, else the first module's output, that has a NaN or an
- * infinity. Runs `forward` once and frees all that it made.
+ * Where a model's numbers first go wrong: the first parameter, else the first module's output, that
+ * has a NaN or an infinity. Runs `forward` once and frees all that it made.
  *
- * @returns For example `the parameter h.0.attn.c_attn.weight` or `the output of h.2.mlp`; undefined if all are finite
+ * @returns For example `the parameter h.0.attn.c_attn.weight` or `the output of h.2.mlp`; undefined
+ *   if all are finite
  */
 export async function firstBadValue(
   model: Module,

@@ -1,6 +1,7 @@
 /**
- * tfjs's bookkeeping of tensors with less work: a small operation takes longer to be written down than to be computed.
- * This works on fields that tfjs calls private, which is why its version is pinned.
+ * tfjs's bookkeeping of tensors with less work: a small operation takes longer to be written down
+ * than to be computed. This works on fields that tfjs calls private, which is why its version is
+ * pinned.
  */
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -21,7 +22,10 @@ interface Engine {
 
 type Id = object & { info?: unknown; block?: unknown };
 
-/** What tfjs's engine knows of a tensor's data, as a field of the data's id instead of an entry in a WeakMap. */
+/**
+ * What tfjs's engine knows of a tensor's data, as a field of the data's id instead of an entry in a
+ * WeakMap.
+ */
 class Infos {
   constructor(readonly earlier: WeakMap<Id, unknown>) {}
 
@@ -58,7 +62,10 @@ class Blocks {
   }
 }
 
-/** Makes the engine quick; `backend` is the one whose blocks become fields of the ids, before it has any. */
+/**
+ * Makes the engine quick; `backend` is the one whose blocks become fields of the ids, before it has
+ * any.
+ */
 export function quicken(backend: tf.KernelBackend): void {
   (backend as unknown as { data: { data: unknown } }).data.data = new Blocks();
   const engine = tf.engine() as unknown as Engine;
@@ -66,7 +73,7 @@ export function quicken(backend: tf.KernelBackend): void {
   if (tensorInfo instanceof Infos) return;
   engine.state.tensorInfo = new Infos(tensorInfo);
   const endScope = engine.endScope;
-  // The scope of an operation, and most others, end with one tensor: no container is to be searched.
+  // The scope of an operation, like most others, ends with one tensor: there is nothing to search.
   engine.endScope = function (result) {
     if (!(result instanceof tf.Tensor)) return endScope.call(this, result);
     const { state } = this;

@@ -14,7 +14,9 @@ export function isLastAxis(x: Tensor, axis: number): boolean {
   return x.rank > 0 && (axis === -1 || axis === x.rank - 1);
 }
 
-/** Whether x has rows of as many columns as each parameter, a vector: x (..., C), parameters (C). */
+/**
+ * Whether x has rows of as many columns as each parameter, a vector: x (..., C), parameters (C).
+ */
 export function fitRows(x: Tensor, ...parameters: (Tensor | undefined)[]): boolean {
   return usable(x, ...parameters) && x.rank > 0 &&
     parameters.every((p) => !p || (p.rank === 1 && p.size === x.shape.at(-1)));
@@ -46,9 +48,9 @@ export function fitAttention(q: Tensor, k: Tensor, v: Tensor): boolean {
 }
 
 /**
- * Distances in an attention's mask from one batch, head, query and key to the next, 0 where the mask
- * is broadcast. Undefined if the mask is not bool or does not fit, or if q is not (B, H, Tq, D),
- * (B, Tq, D) or (Tq, D).
+ * Distances in an attention's mask from one batch, head, query and key to the next, 0 where the
+ * mask is broadcast. Undefined if the mask is not bool or does not fit, or if q is not (B, H, Tq,
+ * D), (B, Tq, D) or (Tq, D).
  */
 export function maskStrides(q: Tensor, k: Tensor, mask: Tensor): number[] | undefined {
   if (mask.dtype !== "bool" || q.rank > 4 || mask.rank > q.rank) return;

@@ -31,12 +31,18 @@ export function drawLimit(p: number): { high: number; low: number } {
   return { high: Math.floor(limit / 2 ** 32), low: limit % 2 ** 32 };
 }
 
-/** What a kept element is multiplied by: 1 / (1 - p) in float32, as PyTorch rounds it; 0 if none is kept. */
+/**
+ * What a kept element is multiplied by: 1 / (1 - p) in float32, as PyTorch rounds it; 0 if none is
+ * kept.
+ */
 export function dropoutFactor(p: number): number {
   return p === 1 ? 0 : Math.fround(1 / Math.fround(1 - p));
 }
 
-/** The mask that `torch.dropoutMask(n, p)` draws, as bits: 1 where an element is kept, 32 to a word, the rest 0. */
+/**
+ * The mask that `torch.dropoutMask(n, p)` draws, as bits: 1 where an element is kept, 32 to a word,
+ * the rest 0.
+ */
 export type DrawMask = (n: number, p: number) => Int32Array<ArrayBuffer>;
 
 const STATE = RESERVED;
@@ -53,8 +59,8 @@ export function drawMask(n: number, p: number): Int32Array<ArrayBuffer> {
 }
 
 /**
- * Makes a DrawMask, with a small memory of its own; without WebAssembly SIMD it draws in JavaScript.
- * `relaxed`: see `instantiate`.
+ * Makes a DrawMask, with a small memory of its own; without WebAssembly SIMD it draws in
+ * JavaScript. `relaxed`: see `instantiate`.
  */
 export function maskDrawer(relaxed = true): DrawMask {
   // Not shared: this thread draws alone. The maximum is what the module's import asks for.

@@ -8,8 +8,8 @@ import {
 } from "@tensorflow/tfjs-core";
 
 /**
- * A kernel in the place of one of tfjs. It declines a call that it cannot do by returning undefined:
- * then the replaced kernel runs, which it may also call itself.
+ * A kernel in the place of one of tfjs. It declines a call that it cannot do by returning
+ * undefined: then the replaced kernel runs, which it may also call itself.
  */
 export type Override = (
   // tfjs types inputs and attributes as records of anything: each kernel knows its own.
@@ -20,7 +20,9 @@ export type Override = (
   inherited: () => TensorInfo,
 ) => TensorInfo | TensorInfo[] | undefined;
 
-/** Puts overrides, by the names of tfjs's kernels, into a backend that has kernels of these names. */
+/**
+ * Puts overrides, by the names of tfjs's kernels, into a backend that has kernels of these names.
+ */
 export function registerOverrides(backendName: string, overrides: Record<string, Override>): void {
   for (const [name, override] of Object.entries(overrides)) {
     const { kernelFunc: inherited, ...config } = getKernel(name, backendName);

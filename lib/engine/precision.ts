@@ -1,7 +1,13 @@
-/** Whether matrix products are to be computed with operands of half precision: `autocast` of lib/amp.ts says so. */
+/**
+ * Whether matrix products are to be computed with operands of half precision: `autocast` of
+ * lib/amp.ts says so.
+ */
 import { engine } from "@tensorflow/tfjs-core";
 
-/** The type to which the operands of matrix products are rounded; a kernel reads it when it is called. */
+/**
+ * The type to which the operands of matrix products are rounded; a kernel reads it when it is
+ * called.
+ */
 export type OperandType = "float32" | "float16";
 
 /** What `autocast` sets. */

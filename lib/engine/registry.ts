@@ -2,9 +2,9 @@
  * Where an operation finds its fast version.
  *
  * `functional.ts`, `optim.ts` and `amp.ts` write each operation as its formula (the reference) and
- * wrap it with {@link fused}. An engine hands in its kernels, backend by backend, with
- * {@link registerKernels}. At each call the active backend decides which of the two runs: its kernel
- * or, if it has none of that name or the kernel declines, the formula.
+ * wrap it with {@link fused}. An engine hands in its kernels, backend by backend, with {@link
+ * registerKernels}. At each call the active backend decides which of the two runs: its kernel or,
+ * if it has none of that name or the kernel declines, the formula.
  */
 import { engine } from "@tensorflow/tfjs-core";
 
@@ -14,8 +14,8 @@ type Operation = (...args: any[]) => any;
 
 /**
  * A kernel has its operation's signature and result. It declines a call that it cannot do (a data
- * type, an empty tensor, another axis) by returning undefined before it has changed anything. One of
- * an operation without a result returns true.
+ * type, an empty tensor, another axis) by returning undefined before it has changed anything. One
+ * of an operation without a result returns true.
  */
 // deno-lint-ignore no-explicit-any
 export type Kernel = (...args: any[]) => NonNullable<unknown> | undefined;

@@ -3,12 +3,14 @@ import * as tf from "@tensorflow/tfjs";
 import { hasHardwareAdapter } from "./webgpu/adapter.ts";
 
 /**
- * Starts tfjs's backends and leaves the active one as it is. Each is the name of a tfjs backend on which the operations of
- * lib/functional.ts run as their formulas:
+ * Starts tfjs's backends and leaves the active one as it is. Each is the name of a tfjs backend on
+ * which the operations of lib/functional.ts run as their formulas:
  *
  * - `cpu`: plain JavaScript;
- * - `wasm`: WebAssembly with SIMD, on one thread (with more it does not start in Deno); lacks some operations;
- * - `tfjs-webgpu`: WebGPU, on our device and its driver; only where there is a GPU, or where it is started already.
+ * - `wasm`: WebAssembly with SIMD, on one thread (with more it does not start in Deno); lacks some
+ *   operations;
+ * - `tfjs-webgpu`: WebGPU, on our device and its driver; only where there is a GPU, or where it is
+ *   started already.
  */
 export async function startTfjsBackends(): Promise<string[]> {
   const active = tf.getBackend();
@@ -23,7 +25,8 @@ export async function startTfjsBackends(): Promise<string[]> {
     const { startWebGPU, webgpuBackend } = await import("./webgpu/start.ts");
     await startWebGPU({ fallback: true });
     if (!tf.findBackend("tfjs-webgpu")) {
-      tf.registerBackend("tfjs-webgpu", () => webgpuBackend()!, 0); // a name for which we have no kernels
+      // A name for which we have no kernels.
+      tf.registerBackend("tfjs-webgpu", () => webgpuBackend()!, 0);
       tf.copyRegisteredKernels("webgpu", "tfjs-webgpu");
     }
     names.push("tfjs-webgpu");

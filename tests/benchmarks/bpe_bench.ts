@@ -1,6 +1,6 @@
 /**
- * Speed of `lib/tokenizers/bpe.ts` beside gpt-tokenizer and tiktoken, in MB of UTF-8 a second, on the novel
- * and on the files named:
+ * Speed of `lib/tokenizers/bpe.ts` beside gpt-tokenizer and tiktoken, in MB of UTF-8 a second, on
+ * the novel and on the files named:
  *
  *     deno run -A tests/bpe_bench.ts [--rounds N] [FILE...]
  *

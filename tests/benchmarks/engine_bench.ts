@@ -1,10 +1,10 @@
 /**
  * Single kernels of the CPU engine beside tfjs's JavaScript backend.
  *
- * Run: deno bench -A tests/engine_bench.ts
- * With turbo: DENO_V8_FLAGS=--no-wasm-bounds-checks,--experimental-wasm-revectorize
- * in front of it. `THREADS=1` sets the number of threads. The name says how many
- * operations (GFLOP) or bytes (GB) one iteration is, to be divided by its time.
+ * Run: deno bench -A tests/benchmarks/engine_bench.ts
+ * With turbo: DENO_V8_FLAGS=--no-wasm-bounds-checks,--experimental-wasm-revectorize in front of it.
+ * `THREADS=1` sets the number of threads. The name says how many operations (GFLOP) or bytes (GB)
+ * one iteration is, to be divided by its time.
  */
 import * as tf from "@tensorflow/tfjs";
 import { threadsReady } from "lib/engine/cpu/runtime.ts";

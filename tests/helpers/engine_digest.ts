@@ -1,9 +1,8 @@
 /**
- * Computes a little of everything on the engine and prints a digest of the
- * results, byte for byte. tests/engine_test.ts runs it with several numbers of
- * threads, with and without turbo's flags.
+ * Computes a little of everything on the engine and prints a digest of the results, byte for byte.
+ * tests/lib/engine/cpu_test.ts runs it with several numbers of threads, with and without turbo's flags.
  *
- * Run: deno run -A tests/engine_digest.ts [threads] [shared] [relaxed]
+ * Run: deno run -A tests/helpers/engine_digest.ts [threads] [shared] [relaxed]
  */
 import * as tf from "@tensorflow/tfjs";
 import { threadsReady } from "lib/engine/cpu/runtime.ts";

@@ -1,11 +1,10 @@
 /**
- * The tfjs backend: inherits tfjs's JavaScript backend, and keeps the values of
- * float32, int32 and bool tensors in the engine's memory.
+ * The tfjs backend: inherits tfjs's JavaScript backend, and keeps the values of float32, int32 and
+ * bool tensors in the engine's memory.
  *
- * A tensor's values are in one of two places. What a kernel of the engine, or
- * the user, made is a block of the memory, and inherited kernels see a view of
- * it. What an inherited kernel made is a JavaScript array, and is copied into
- * the memory when a kernel of the engine first needs it.
+ * A tensor's values are in one of two places. What a kernel of the engine, or the user, made is a
+ * block of the memory, and inherited kernels see a view of it. What an inherited kernel made is a
+ * JavaScript array, and is copied into the memory when a kernel of the engine first needs it.
  */
 import {
   backend_util,
@@ -186,8 +185,8 @@ export class EngineBackend extends MathBackendCPU {
   }
 
   /**
-   * Where the values of a float32, int32 or bool tensor are in the memory;
-   * copies them there if an inherited kernel made them.
+   * Where the values of a float32, int32 or bool tensor are in the memory; copies them there if an
+   * inherited kernel made them.
    */
   pointer(tensor: TensorInfo): number {
     const block = this.#blocks.get(tensor.dataId);

@@ -1,13 +1,16 @@
 /**
  * Compiles assembly/ to the two modules beside this file: kernels.wasm (relaxed SIMD: fused
- * multiply-add) and kernels-plain.wasm (for engines without it). tests/engine_test.ts checks that the
- * committed modules are what this makes.
+ * multiply-add) and kernels-plain.wasm (for engines without it). tests/lib/engine/cpu_test.ts checks that
+ * the committed modules are what this makes.
  *
  * Run: deno run -A lib/engine/cpu/build.ts
  */
 import { fileURLToPath } from "node:url";
 
-/** The compiler, outside deno.json and its lock: no program needs it, so nobody but this file fetches it. */
+/**
+ * The compiler, outside deno.json and its lock: no program needs it, so nobody but this file
+ * fetches it.
+ */
 const COMPILER = "npm:assemblyscript@0.28.20/asc";
 
 /** The compiled modules by file name. */

@@ -1,4 +1,7 @@
-/** x W^T + b on the CPU engine: three matrix products, whose operands are never copied or transposed. */
+/**
+ * x W^T + b on the CPU engine: three matrix products, whose operands are never copied or
+ * transposed.
+ */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { fitLinear } from "../checks.ts";
 import { differentiable } from "../tape.ts";

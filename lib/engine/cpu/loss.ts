@@ -1,6 +1,6 @@
 /**
- * Losses on the CPU engine: see assembly/fused_loss.ts. No matrix of one-hot targets is made, and the
- * gradient of the scores takes one more pass.
+ * Losses on the CPU engine: see assembly/fused_loss.ts. No matrix of one-hot targets is made, and
+ * the gradient of the scores takes one more pass.
  */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { fitClasses, usable } from "../checks.ts";

@@ -27,13 +27,16 @@ const MOST_PACKED_BYTES = 2 ** 23; // where B is so wide that one block of K has
 const K_BLOCK = 256; // KB in assembly/matmul.ts: sums are made block after block
 const PACK_ROWS = 32; // in assembly/matmul.ts
 
-/** Columns of a tile: 16 fill the 256-bit registers that only turbo has. The results are the same to the last bit. */
+/**
+ * Columns of a tile: 16 fill the 256-bit registers that only turbo has. The results are the same to
+ * the last bit.
+ */
 export const width = turboActive() ? 16 : 8;
 
 /**
- * out = a b, for `batch` matrices a (m, k), b (k, n), out (m, n) of float32.
- * Any strides, except that out's column stride must be 1. `out` must not
- * overlap the operands; k, m and n are at least 1.
+ * out = a b, for `batch` matrices a (m, k), b (k, n), out (m, n) of float32. Any strides, except
+ * that out's column stride must be 1. `out` must not overlap the operands; k, m and n are at least
+ * 1.
  */
 export function matmul(
   out: Matrices,

@@ -1,12 +1,10 @@
 /**
- * The engine's memory: one WebAssembly memory, shared by all threads, and the
- * allocator over it.
+ * The engine's memory: one WebAssembly memory, shared by all threads, and the allocator over it.
  *
- * Blocks of up to 32 KiB come in size classes (four to a power of two) with a
- * list of free blocks each. Larger blocks are runs of 4 KiB pages. A freed run
- * waits in a list of its exact size, because a training step asks for the same
- * sizes again and again; only when that does not help are neighbouring free
- * runs joined, and only when that does not help either does the memory grow.
+ * Blocks of up to 32 KiB come in size classes (four to a power of two) with a list of free blocks
+ * each. Larger blocks are runs of 4 KiB pages. A freed run waits in a list of its exact size,
+ * because a training step asks for the same sizes again and again; only when that does not help are
+ * neighbouring free runs joined, and only when that does not help either does the memory grow.
  */
 import { InputError } from "../../io/errors.ts";
 
@@ -52,8 +50,8 @@ export class EngineMemory {
   #peak = 0;
 
   /**
-   * `maximum`: bytes that the memory may grow to, 4 GiB at most.
-   * `shared`: false for an engine without threads.
+   * `maximum`: bytes that the memory may grow to, 4 GiB at most. `shared`: false for an engine
+   * without threads.
    */
   constructor(maximum: number = MAXIMUM * WASM_PAGE, shared: boolean = true) {
     const pages = Math.min(MAXIMUM, Math.ceil(maximum / WASM_PAGE));
@@ -76,9 +74,8 @@ export class EngineMemory {
   }
 
   /**
-   * A block of at least `bytes` bytes, aligned to 64, contents undefined.
-   * `what` (for example a shape) is named if the memory is full.
-   * Throws InputError when there is no room.
+   * A block of at least `bytes` bytes, aligned to 64, contents undefined. `what` (for example a
+   * shape) is named if the memory is full. Throws InputError when there is no room.
    */
   alloc(bytes: number, what?: string | readonly number[]): number {
     let pointer: number | undefined;

@@ -1,6 +1,6 @@
 /**
- * Layer norm and RMS norm on the CPU engine: see assembly/fused_norm.ts. Beside the inputs, two numbers
- * a row are kept for the gradients.
+ * Layer norm and RMS norm on the CPU engine: see assembly/fused_norm.ts. Beside the inputs, two
+ * numbers a row are kept for the gradients.
  */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { fitRows } from "../checks.ts";

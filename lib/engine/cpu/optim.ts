@@ -9,8 +9,9 @@ const BLOCK = 8192; // as in assembly/fused_optim.ts
 type Row = [values: number, gradient: number, a: number, b: number, size: number, number, number];
 
 /**
- * Writes the table of a job, and runs `use` with it; its last arguments are the number of blocks, and how many of them
- * have as many values as a full one: the blocks of small tensors are not worth a thread each.
+ * Writes the table of a job, and runs `use` with it; its last arguments are the number of blocks,
+ * and how many of them have as many values as a full one: the blocks of small tensors are not worth
+ * a thread each.
  */
 function withTable<T>(
   rows: Row[],
@@ -35,7 +36,8 @@ function withTable<T>(
 /**
  * A step of Adam for all parameters in one pass over memory; see lib/optim.ts for the formula.
  *
- * @param decoupled Whether the weight decay shrinks the parameters themselves, as in AdamW, or adds to the gradients
+ * @param decoupled Whether the weight decay shrinks the parameters themselves, as in AdamW, or adds
+ *   to the gradients
  */
 export function adamUpdate(
   entries: UpdateEntry[],
@@ -80,7 +82,10 @@ export function sgdUpdate(entries: UpdateEntry[], settings: SGDSettings): true {
   return true;
 }
 
-/** Scales gradients so that their norm, taken over all of them, is at most `max`; the norm is the one before. */
+/**
+ * Scales gradients so that their norm, taken over all of them, is at most `max`; the norm is the
+ * one before.
+ */
 export function clipGradients(
   gradients: Tensor[],
   max: number,

@@ -1,6 +1,6 @@
 /**
- * The tfjs kernels that the CPU engine replaces, with tfjs's semantics. All others are tfjs's own, in
- * JavaScript.
+ * The tfjs kernels that the CPU engine replaces, with tfjs's semantics. All others are tfjs's own,
+ * in JavaScript.
  */
 import type { Override } from "../overrides.ts";
 import { copies } from "./overrides/copies.ts";

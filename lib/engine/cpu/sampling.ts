@@ -73,7 +73,9 @@ function placeByRow(x: Tensor, find: (x: Float32Array, row: number) => number): 
   return tensor(info);
 }
 
-/** The number that would stand at `place` if x were sorted; x is partly sorted (Hoare 1961, "Find"). */
+/**
+ * The number that would stand at `place` if x were sorted; x is partly sorted (Hoare 1961, "Find").
+ */
 function select(x: Float32Array, place: number): number {
   for (let low = 0, high = x.length - 1; low < high;) {
     const pivot = x[(low + high) >> 1];

@@ -1,4 +1,6 @@
-/** Softmax and its logarithm over the last axis on the CPU engine: see assembly/fused_softmax.ts. */
+/**
+ * Softmax and its logarithm over the last axis on the CPU engine: see assembly/fused_softmax.ts.
+ */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { isLastAxis, usable } from "../checks.ts";
 import { differentiable } from "../tape.ts";

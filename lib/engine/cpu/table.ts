@@ -1,4 +1,7 @@
-/** The operations that have a kernel on the CPU engine, by the names of lib/functional.ts and optim.ts. */
+/**
+ * The operations that have a kernel on the CPU engine, by the names of lib/functional.ts and
+ * optim.ts.
+ */
 import type { KernelTable } from "../registry.ts";
 import { gelu } from "./activation.ts";
 import { scaledDotProductAttention } from "./attention.ts";

@@ -1,14 +1,14 @@
 /**
  * The engine's threads: `parallel` runs a kernel on all of them.
  *
- * A job is cut into chunks, and an atomic counter hands the chunks out; the
- * main thread takes its share. Kernels compute each item independently of how
- * the items are divided, so the number of threads never changes a result.
+ * A job is cut into chunks, and an atomic counter hands the chunks out; the main thread takes its
+ * share. Kernels compute each item independently of how the items are divided, so the number of
+ * threads never changes a result.
  *
- * To start a worker takes this thread some 20 milliseconds, more than many a
- * small program computes. So workers are started once there has been that much
- * work for them, and until they are ready the main thread works alone. An idle
- * worker spins for a moment and then sleeps; it never keeps the process alive.
+ * To start a worker takes this thread some 20 milliseconds, more than many a small program
+ * computes. So workers are started once there has been that much work for them, and until they are
+ * ready the main thread works alone. An idle worker spins for a moment and then sleeps; it never
+ * keeps the process alive.
  */
 import process from "node:process";
 import type { Worker } from "node:worker_threads";
@@ -118,10 +118,9 @@ export class Threads {
   }
 
   /**
-   * Runs kernel `name` with `args` on the items 0 <= i < total.
-   * `grain`: items that are worth a chunk of their own, about 10 microseconds
-   * of work; a job of less than two grains stays on the main thread.
-   * Throws Error if the kernel throws (out of bounds).
+   * Runs kernel `name` with `args` on the items 0 <= i < total. `grain`: items that are worth a
+   * chunk of their own, about 10 microseconds of work; a job of less than two grains stays on the
+   * main thread. Throws Error if the kernel throws (out of bounds).
    */
   parallel(
     name: string,

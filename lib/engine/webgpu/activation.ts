@@ -21,7 +21,10 @@ const reluKernel: Activation = {
   globals: "",
 };
 
-/** x Phi(x) and Phi(x) + x phi(x). The error function is Abramowitz and Stegun's 7.1.26, off by 1.5e-7 at most. */
+/**
+ * x Phi(x) and Phi(x) + x phi(x). The error function is Abramowitz and Stegun's 7.1.26, off by
+ * 1.5e-7 at most.
+ */
 const geluKernel: Activation = {
   value: "v * phi(v)",
   derivative: "phi(v) + v * 0.3989422804014327 * exp(-0.5 * v * v)",
@@ -35,12 +38,16 @@ fn phi(v: f32) -> f32 { // the normal distribution function: (1 + erf(v / sqrt(2
 }`,
 };
 
-/** x s(z) with z = 2 sqrt(2 / pi) (x + 0.044715 x^3) and the logistic s, as (1 + tanh(z / 2)) / 2 = s(z). */
+/**
+ * x s(z) with z = 2 sqrt(2 / pi) (x + 0.044715 x^3) and the logistic function s, which is
+ * (1 + tanh(z / 2)) / 2.
+ */
 const geluTanhKernel: Activation = {
   value: "v * logistic(1.5957691216057308 * (v + 0.044715 * v * v * v))",
   derivative: "slope(v)",
   globals: `
-fn logistic(z: f32) -> f32 { return 1.0 / (1.0 + exp(-clamp(z, -80.0, 80.0))); } // exp must not overflow
+// exp must not overflow.
+fn logistic(z: f32) -> f32 { return 1.0 / (1.0 + exp(-clamp(z, -80.0, 80.0))); }
 fn slope(v: f32) -> f32 {
   let s = logistic(1.5957691216057308 * (v + 0.044715 * v * v * v));
   return s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);

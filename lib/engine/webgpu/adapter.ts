@@ -1,6 +1,9 @@
 /** Finding a GPU: the adapter that WebGPU offers, if any. */
 
-/** The adapter for computing, or undefined if there is none. It is asked for anew, as an adapter gives one device only. */
+/**
+ * The adapter for computing, or undefined if there is none. It is asked for anew, as an adapter
+ * gives one device only.
+ */
 export async function findAdapter(): Promise<GPUAdapter | undefined> {
   // Without this variable, the search prints a line about it on machines without a screen.
   const quiet = Deno.build.os === "linux" && !Deno.env.has("XDG_RUNTIME_DIR");
@@ -13,7 +16,10 @@ export async function findAdapter(): Promise<GPUAdapter | undefined> {
   }
 }
 
-/** Whether WebGPU offers an adapter that is hardware: a software one computes on the processor, slower than our engine. */
+/**
+ * Whether WebGPU offers an adapter that is hardware: a software one computes on the processor,
+ * slower than our engine.
+ */
 export async function hasHardwareAdapter(): Promise<boolean> {
   const adapter = await findAdapter();
   return adapter !== undefined && !adapter.info.isFallbackAdapter;

@@ -1,15 +1,20 @@
 /**
- * Attention that never holds a T x T matrix (Dao et al. 2022): each workgroup goes over the keys tile by tile and keeps
- * a running maximum and sum. Forward keeps the logarithm of each query's sum; backward computes the weights again from
- * it, in one kernel that owns queries (dq, and delta = dy . y) and one that owns keys (dk, dv): no atomics, one order.
+ * Attention that never holds a T x T matrix (Dao et al. 2022): each workgroup goes over the keys
+ * tile by tile and keeps a running maximum and sum. Forward keeps the logarithm of each query's
+ * sum; backward computes the weights again from it, in one kernel that owns queries (dq, and delta
+ * = dy . y) and one that owns keys (dk, dv): no atomics, one order.
  *
- * A row (a query, or in the last kernel a key) belongs to 1, 2, 4 or 8 threads, which hold up to 32 of its dimensions
- * each in registers; the other side's rows pass through workgroup memory. With several threads a row, their shares of
- * a dot product meet in workgroup memory too. Tiles fit the 16 KiB and 256 threads that every adapter has.
+ * A row (a query, or in the last kernel a key) belongs to 1, 2, 4 or 8 threads, which hold up to 32
+ * of its dimensions each in registers; the other side's rows pass through workgroup memory. With
+ * several threads a row, their shares of a dot product meet in workgroup memory too. Tiles fit the
+ * 16 KiB and 256 threads that every adapter has.
  *
  * With P = softmax(scale q k^T), M the dropout mask and y = (P M) v:
- * dv = (P M)^T dy,  dP = M (dy v^T),  dS = P (dP - delta),  dq = scale dS k,  dk = scale dS^T q.
- * Under autocast the operands of these six products are rounded to float16; all else, the sums too, is float32.
+ *
+ *     dv = (P M)^T dy    dP = M (dy v^T)    dS = P (dP - delta)    dq = scale dS k    dk = scale dS^T q
+ *
+ * Under autocast the operands of these six products are rounded to float16; all else, the sums too,
+ * is float32.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import { fitAttention, maskStrides } from "../checks.ts";
@@ -48,7 +53,8 @@ export function scaledDotProductAttention(
   }, (dy, [q, k, v, y, stats, ...rest]) => {
     const savedMask = mask && rest[0];
     const bits = p > 0 ? rest.at(-1) : undefined;
-    const dq = queryGradient(shape, q, k, v, y, dy, stats, savedMask, bits); // also fills stats, so it comes first
+    // The queries come first: their kernel also fills stats.
+    const dq = queryGradient(shape, q, k, v, y, dy, stats, savedMask, bits);
     const [dk, dv] = keyGradients(shape, q, k, v, dy, stats, savedMask, bits);
     return { q: () => dq, k: () => dk, v: () => dv };
   });
@@ -130,7 +136,8 @@ class Shape {
   get globals(): string {
     const mask = this.strides
       ? `
-  let at = (head / u.H) * u.mask_batch + (head % u.H) * u.mask_head + query * u.mask_query + key * u.mask_key;
+  let at = (head / u.H) * u.mask_batch + (head % u.H) * u.mask_head +
+    query * u.mask_query + key * u.mask_key;
   if (mask[at] == 0) { return false; }`
       : "";
     const kept = this.p > 0
@@ -170,7 +177,8 @@ fn load_${name}(row: u32, quad: u32) -> vec4f {
       : "";
     const body = size % 4 === 0 ? `${name}[row * ${size / 4}u + quad] = value;` : `
   var v = value;
-  for (var d = 0u; d < min(4u, ${size}u - 4u * quad); d++) { ${name}[row * ${size}u + 4u * quad + d] = v[d]; }`;
+  let at = row * ${size}u + 4u * quad;
+  for (var d = 0u; d < min(4u, ${size}u - 4u * quad); d++) { ${name}[at + d] = v[d]; }`;
     return `
 fn store_${name}(row: u32, quad: u32, value: vec4f) {
   ${guard}${body}
@@ -182,7 +190,9 @@ fn store_${name}(row: u32, quad: u32, value: vec4f) {
     return size % 4 === 0 ? "vec4f" : "f32";
   }
 
-  /** WGSL that stores this thread's share of its row from the registers REGISTER0, REGISTER1, ... */
+  /**
+   * WGSL that stores this thread's share of its row from the registers REGISTER0, REGISTER1, ...
+   */
   store(name: string, register: string, count: string): string {
     return this.each((j) =>
       `store_${name}(head * ${count} + own, part * ${this.quads}u + ${j}u, ${register}${j});`
@@ -236,7 +246,10 @@ var<workgroup> tile_b: ${type};`;
       .join("\n");
   }
 
-  /** WGSL that computes the dot products by name for each of the tile's rows j and runs `body` with them. */
+  /**
+   * WGSL that computes the dot products by name for each of the tile's rows j and runs `body` with
+   * them.
+   */
   dots(products: Record<string, [tile: "a" | "b", register: string]>, body: string): string {
     const entries = Object.entries(products);
     const loop = (inside: string) => `
@@ -264,7 +277,9 @@ var<workgroup> tile_b: ${type};`;
     );
   }
 
-  /** WGSL that finds this thread's row among `count` rows a head; false `live` if it is beyond them. */
+  /**
+   * WGSL that finds this thread's row among `count` rows a head; false `live` if it is beyond them.
+   */
   place(count: string): string {
     return `
   let blocks = (${count} + ${this.rows - 1}u) / ${this.rows}u;
@@ -299,7 +314,10 @@ var<workgroup> tile_b: ${type};`;
   }
 }
 
-/** The result and, for each query, the logarithm of its sum; the second number of a query is for the backward kernels. */
+/**
+ * The result and, for each query, the logarithm of its sum; the second number of a query is for the
+ * backward kernels.
+ */
 function forward(
   shape: Shape,
   q: Tensor,

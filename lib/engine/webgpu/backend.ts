@@ -1,7 +1,8 @@
 /**
- * tfjs's WebGPU backend with errors that end the run. WebGPU reports an invalid operation, a faulty shader, exhausted
- * memory or a lost device by events, after the call that caused it has returned, and goes on with zeros; tfjs listens
- * to none of them. Here the first one is remembered, and the next operation or reading of a value throws it.
+ * tfjs's WebGPU backend with errors that end the run. WebGPU reports an invalid operation, a faulty
+ * shader, exhausted memory or a lost device by events, after the call that caused it has returned,
+ * and goes on with zeros; tfjs listens to none of them. Here the first one is remembered, and the
+ * next operation or reading of a value throws it.
  */
 import { util } from "@tensorflow/tfjs-core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
@@ -10,7 +11,10 @@ import { InputError } from "../../io/errors.ts";
 type Program = Parameters<WebGPUBackend["runWebGPUProgram"]>;
 type TensorInfo = Program[1][number];
 
-/** A buffer of more bytes than this is made under an error scope, which tells what it was for if memory runs out. */
+/**
+ * A buffer of more bytes than this is made under an error scope, which tells what it was for if
+ * memory runs out.
+ */
 const largeBuffer = 1 << 20;
 
 const remedy = "use a smaller batch or model, or --device=cpu";
@@ -52,7 +56,10 @@ export class Backend extends WebGPUBackend {
     if (this.failure) throw this.failure;
   }
 
-  /** Notes that a kernel writes a tensor that exists, so that a copy of its old values is not taken for it. */
+  /**
+   * Notes that a kernel writes a tensor that exists, so that a copy of its old values is not taken
+   * for it.
+   */
   changed(dataId: object): void {
     this.versions.set(dataId, this.version(dataId) + 1);
     this.tensorMap.get(dataId)!.values = null!;
@@ -95,7 +102,8 @@ export class Backend extends WebGPUBackend {
       );
     }
     if (!values) return super.uploadToGPU(dataId);
-    // tfjs writes into a buffer that is mapped, whose memory Deno reads first: a graphics card gives 25 MB a second of it.
+    // tfjs writes into a mapped buffer, whose memory Deno reads first: from a graphics card that goes
+    // at 25 MB a second.
     const buffer = this.bufferManager.acquireBuffer(
       bytes,
       GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
@@ -126,7 +134,10 @@ export class Backend extends WebGPUBackend {
     }
   }
 
-  /** An error that WebGPU throws (it does where memory cannot be reached any more) as one line; others as they are. */
+  /**
+   * An error that WebGPU throws (it does where memory cannot be reached any more) as one line;
+   * others as they are.
+   */
   private wrap(error: unknown, where: string): unknown {
     if (!(error instanceof DOMException)) return error;
     return this.failure ??= new InputError(

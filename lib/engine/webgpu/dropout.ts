@@ -9,7 +9,9 @@ type Tensor = tf.Tensor;
 
 const threads = 256;
 
-/** The mask that `torch.dropoutMask(n, p)` draws, as bits: 1 where an element is kept, 32 to a word. */
+/**
+ * The mask that `torch.dropoutMask(n, p)` draws, as bits: 1 where an element is kept, 32 to a word.
+ */
 export function dropoutBits(n: number, p: number): Tensor {
   return tf.tensor1d(drawMask(n, p), "int32");
 }
@@ -34,7 +36,10 @@ function apply(x: Tensor, bits: Tensor, p: number): Tensor {
     threads,
     groups: Math.ceil(x.size / threads),
     body: () =>
-      `if (i < u.size) { y[i] = x[i] * select(0.0, u.scale, ((bits[i / 32u] >> (i % 32u)) & 1u) == 1u); }`,
+      `if (i < u.size) {
+    let kept = ((bits[i / 32u] >> (i % 32u)) & 1u) == 1u;
+    y[i] = x[i] * select(0.0, u.scale, kept);
+  }`,
   });
   return y;
 }

@@ -1,8 +1,8 @@
 /**
- * Rows of a table. The gradient of the table is a sum over the places where a row was used; tfjs adds with atomics, in
- * whatever order the threads come. Here a workgroup owns a row of the table and up to 256 of its columns: it looks
- * through the ids, 256 at a time, and adds the gradients of those that are its own in their order, so that the same
- * seed gives the same numbers.
+ * Rows of a table. The gradient of the table is a sum over the places where a row was used; tfjs
+ * adds with atomics, in whatever order the threads come. Here a workgroup owns a row of the table
+ * and up to 256 of its columns: it looks through the ids, 256 at a time, and adds the gradients of
+ * those that are its own in their order, so that the same seed gives the same numbers.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import { fitEmbedding } from "../checks.ts";
@@ -32,7 +32,7 @@ function lookUp(ids: Tensor, weight: Tensor): Tensor {
     groups: Math.ceil(y.size / 256),
     body: () => `
   if (i < u.size) {
-    let row = min(u32(ids[i / u.columns]), u.rows - 1u); // whether ids are in range is checked on the host
+    let row = min(u32(ids[i / u.columns]), u.rows - 1u); // the host checks the ids' range
     y[i] = weight[row * u.columns + i % u.columns];
   }`,
   });
@@ -62,7 +62,9 @@ function gradient(ids: Tensor, dy: Tensor, [V, C]: [number, number]): Tensor {
     if (t < 8u) { atomicStore(&own[t], 0u); }
     workgroupBarrier();
     for (var k = t; k < 256u; k += ${threads}u) {
-      if (start + k < u.count && u32(ids[start + k]) == row) { atomicOr(&own[k / 32u], 1u << (k % 32u)); }
+      if (start + k < u.count && u32(ids[start + k]) == row) {
+        atomicOr(&own[k / 32u], 1u << (k % 32u));
+      }
     }
     workgroupBarrier();
     for (var word = 0u; word < 8u; word++) {

@@ -1,6 +1,6 @@
 /**
- * x W^T + b. The gradients of weight and bias are sums over all rows, of which there are thousands, into few elements:
- * workgroups share the rows.
+ * x W^T + b. The gradients of weight and bias are sums over all rows, of which there are thousands,
+ * into few elements: workgroups share the rows.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import { fitLinear } from "../checks.ts";

@@ -1,6 +1,7 @@
 /**
- * Cross-entropy from logits without a one-hot matrix. Forward: a row's loss and the logarithm of its sum of
- * exponentials, then (for "mean" and "sum") one workgroup that adds the rows. Backward: one kernel.
+ * Cross-entropy from logits without a one-hot matrix. Forward: a row's loss and the logarithm of
+ * its sum of exponentials, then (for "mean" and "sum") one workgroup that adds the rows. Backward:
+ * one kernel.
  *
  * A row's loss is log sum exp(x) - (1 - s) x[target] - s mean(x), with the label smoothing s.
  */
@@ -15,8 +16,8 @@ import { expFrom, lowest } from "./softmax.ts";
 type Tensor = tf.Tensor;
 
 /**
- * -log softmax(logits)[target]: see lib/functional.ts. A target that is no class and not the ignored
- * value makes the loss NaN.
+ * -log softmax(logits)[target]: see lib/functional.ts. A target that is no class and not the
+ * ignored value makes the loss NaN.
  */
 export function crossEntropy(
   logits: Tensor,
@@ -135,7 +136,10 @@ export function crossEntropy(
   }));
 }
 
-/** Adds up the rows' losses, over the number of those that are not ignored if `mean`; `count` is that number. */
+/**
+ * Adds up the rows' losses, over the number of those that are not ignored if `mean`; `count` is
+ * that number.
+ */
 function total(
   losses: Tensor,
   targets: Tensor,

@@ -1,7 +1,8 @@
 /**
- * Matrix products through workgroup memory. A workgroup computes a tile of up to 128 x 128 elements: at each turn its
- * threads bring 16 columns of a's rows and 16 rows of b's columns there, and each of 16 x 16 threads adds what they give
- * to its up to 8 x 8 elements. The operands are float32 or rounded to float16, the sums float32.
+ * Matrix products through workgroup memory. A workgroup computes a tile of up to 128 x 128
+ * elements: at each turn its threads bring 16 columns of a's rows and 16 rows of b's columns there,
+ * and each of 16 x 16 threads adds what they give to its up to 8 x 8 elements. The operands are
+ * float32 or rounded to float16, the sums float32.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import { Operand } from "./operand.ts";
@@ -43,8 +44,8 @@ export function product(spec: Product, shape: number[], bias?: Tensor): Tensor {
 }
 
 /**
- * a b and the sums of a's rows, for a K that is much larger than M and N: workgroups each take a part of K, and a second
- * kernel adds the parts in order. -> (M, N), (M)
+ * a b and the sums of a's rows, for a K that is much larger than M and N: workgroups each take a
+ * part of K, and a second kernel adds the parts in order. -> (M, N), (M)
  */
 export function productAndSums(spec: Product): { y: Tensor; sums: Tensor } {
   const [M, K, N] = spec.sizes;
@@ -84,7 +85,10 @@ class Share {
   }
 }
 
-/** How threads share the rows and columns of a product: many elements each, as long as there is work for a large card. */
+/**
+ * How threads share the rows and columns of a product: many elements each, as long as there is work
+ * for a large card.
+ */
 function share(M: number, N: number, parts = 1): [rows: Share, columns: Share] {
   const [rows, columns] = [M, N].map((size) => new Share(size, size >= 128));
   if (rows.tiles * columns.tiles * parts >= 128) return [rows, columns];
@@ -126,7 +130,7 @@ var<workgroup> tile_a: array<${left.type}, ${depth * 16 * rows.groups}>;
 var<workgroup> tile_b: array<${right.type}, ${depth * 16 * columns.groups}>;
 ${[...new Set([left.globals, right.globals])].join("\n")}`,
     body: () => {
-      // A thread brings one group of elements, or two; neighbours in memory are brought by neighbours.
+      // A thread brings one or two groups of elements; neighbours bring what lies side by side.
       const load = (name: "a" | "b", operand: Operand, { groups }: Share, byColumns: boolean) => {
         const size = name === "a" ? "M" : "N";
         return unroll(groups, (g) => `

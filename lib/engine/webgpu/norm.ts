@@ -1,11 +1,15 @@
 /**
- * Layer norm and RMS norm. Forward: one kernel, three passes over a row (mean, variance of the centred values, result),
- * as the naive formula E[x^2] - E[x]^2 cancels. It keeps 1 / sqrt(variance + eps) and the mean of each row.
- * Backward: one kernel for the input's gradient, in which each workgroup also adds up its rows' share of the weight's
- * and the bias's, and one that adds the shares.
+ * Layer norm and RMS norm. Forward: one kernel, three passes over a row (mean, variance of the
+ * centred values, result), as the naive formula E[x^2] - E[x]^2 cancels. It keeps 1 / sqrt(variance
+ * + eps) and the mean of each row. Backward: one kernel for the input's gradient, in which each
+ * workgroup also adds up its rows' share of the weight's and the bias's, and one that adds the
+ * shares.
  *
- * With y = w * n + b, n = (x - mean) r and g = dy * w:  dx = r (g - mean(g) - n mean(g * n)),  dw = sum over rows of
- * dy * n,  db = sum over rows of dy. RMS norm is the same without mean and mean(g).
+ * With y = w * n + b, n = (x - mean) r and g = dy * w:
+ *
+ *     dx = r (g - mean(g) - n mean(g * n))    dw = sum over rows of dy * n    db = sum over rows of dy
+ *
+ * RMS norm is the same without mean and mean(g).
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { fitRows } from "../checks.ts";
@@ -92,7 +96,10 @@ function forward(
 ${mean}
   var squares = 0.0;
   if (live) {
-    for (var c = lane; c < u.columns; c += LANES) { let d = x[row * u.columns + c] - mean; squares += d * d; }
+    for (var c = lane; c < u.columns; c += LANES) {
+      let d = x[row * u.columns + c] - mean;
+      squares += d * d;
+    }
   }
   let r = 1.0 / sqrt(row_sum(squares, t) / f32(u.columns) + u.eps);
   if (live) {
@@ -107,7 +114,7 @@ ${mean}
   return [y, stats];
 }
 
-/** Rows that one workgroup of the backward kernel takes in turn are such that there are at most this many workgroups. */
+/** The most workgroups of the backward kernel: each takes as many rows in turn as that needs. */
 const maxParts = 256;
 
 function backward(

@@ -1,4 +1,7 @@
-/** Operands of matrix products in workgroup memory, which hold 1, 2 or 4 numbers: float32, or rounded to float16. */
+/**
+ * Operands of matrix products in workgroup memory, which hold 1, 2 or 4 numbers: float32, or
+ * rounded to float16.
+ */
 
 /** The WGSL of an operand. */
 export class Operand {
@@ -23,7 +26,10 @@ export class Operand {
     return this.half ? `${this.wideType}(${operand})` : operand;
   }
 
-  /** A value rounded as an operand is. By arithmetic, as there are drivers that leave out a conversion there and back. */
+  /**
+   * A value rounded as an operand is. By arithmetic, as there are drivers that leave out a
+   * conversion there and back.
+   */
   round(value: string): string {
     return this.half ? `round${this.width}(${value})` : value;
   }
@@ -34,8 +40,9 @@ export class Operand {
   }
 
   /**
-   * The functions that `narrow` and `round` call. A device may round to the nearest float16 or towards zero, which makes
-   * of what is too large infinity or 65504. A loss scale that is too high has to be noticed everywhere: it is infinity here.
+   * The functions that `narrow` and `round` call. A device may round to the nearest float16 or
+   * towards zero, which makes of what is too large infinity or 65504. A loss scale that is too high
+   * has to be noticed everywhere: it is infinity here.
    */
   get globals(): string {
     if (!this.half) return "";
@@ -53,9 +60,11 @@ fn narrow${this.width}(value: ${this.wideType}) -> ${this.type} {
 fn round${this.width}(value: ${this.wideType}) -> ${this.wideType} {
   let bits = bitcast<${bits}>(value);
   let even = (bits >> ${bits}(13u)) & ${bits}(1u);
-  let normal = bitcast<${this.wideType}>((bits + ${bits}(0xfffu) + even) & ${bits}(0xffffe000u)); // to 10 bits
+  let rounded = (bits + ${bits}(0xfffu) + even) & ${bits}(0xffffe000u); // to a fraction of 10 bits
+  let normal = bitcast<${this.wideType}>(rounded);
   let subnormal = round(value * 16777216.0) / 16777216.0; // to multiples of 2^-24
-  return bounded${this.width}(value, select(normal, subnormal, abs(value) < ${this.wideType}(6.103515625e-5)));
+  let small = abs(value) < ${this.wideType}(6.103515625e-5);
+  return bounded${this.width}(value, select(normal, subnormal, small));
 }`;
   }
 }

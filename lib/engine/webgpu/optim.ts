@@ -1,6 +1,7 @@
 /**
- * Updates of all parameters in few kernels: one takes as many parameters as it may have tensors (8 on every adapter,
- * 32 and more on most), and its workgroups are dealt out among them. Parameters and states change in place.
+ * Updates of all parameters in few kernels: one takes as many parameters as it may have tensors (8
+ * on every adapter, 32 and more on most), and its workgroups are dealt out among them. Parameters
+ * and states change in place.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { AdamSettings, SGDSettings, UpdateEntry } from "../operations.ts";
@@ -117,7 +118,10 @@ function updateAll(update: Update): true {
   return true;
 }
 
-/** A kernel over tensors of several sizes, whose workgroups each belong to one: `at` is the element, j the tensor. */
+/**
+ * A kernel over tensors of several sizes, whose workgroups each belong to one: `at` is the element,
+ * j the tensor.
+ */
 function launchOnAll(
   { sizes, uniforms, body, variant, ...rest }:
     & { sizes: number[]; body: (j: number) => string }
@@ -152,14 +156,20 @@ function chunks<T>(all: T[], size: number): T[][] {
   );
 }
 
-/** Gives a variable memory of its own if a copy shares it (a clone, a reshape): the copy is to keep the old values. */
+/**
+ * Gives a variable memory of its own if a copy shares it (a clone, a reshape): the copy is to keep
+ * the old values.
+ */
 function makeSole(variable: tf.Variable): void {
   if (backend().refCount(variable.dataId) > 1) {
     tf.tidy(() => variable.assign(tf.mul(variable, 1)));
   }
 }
 
-/** Gradients of a bounded norm, see lib/optim.ts: two kernels for the norm, one for the scaling, each over as many gradients as it may have. */
+/**
+ * Gradients of a bounded norm, see lib/optim.ts: two kernels for the norm, one for the scaling,
+ * each over as many gradients as it may have.
+ */
 export function clipGradients(
   gradients: Tensor[],
   max: number,

@@ -1,4 +1,6 @@
-/** The kernels of tfjs's WebGPU backend that fail or are inexact, replaced under their own names. */
+/**
+ * The kernels of tfjs's WebGPU backend that fail or are inexact, replaced under their own names.
+ */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Override } from "../overrides.ts";
 import { backend, launch, maxBuffers, read, u32, write } from "./runtime.ts";
@@ -19,7 +21,10 @@ export const overrides: Record<string, Override> = {
 
 const size = (t: Info) => tf.util.sizeFromShape(t.shape);
 
-/** tfjs binds all terms at once, which fails with more than 7 where the adapter allows 8 tensors to a kernel. */
+/**
+ * tfjs binds all terms at once, which fails with more than 7 where the adapter allows 8 tensors to
+ * a kernel.
+ */
 function addN(terms: Info[]): Info | undefined {
   const [{ shape, dtype }] = terms;
   const alike = terms.every((t) => t.dtype === dtype && tf.util.arraysEqual(t.shape, shape));
@@ -48,8 +53,9 @@ function addN(terms: Info[]): Info | undefined {
 }
 
 /**
- * Running sums or products along an axis: a thread takes a short line of the tensor, a workgroup a long one, 256
- * elements at a time, which it scans in workgroup memory. tfjs makes a kernel for each power of two up to the length, and fails for long rows.
+ * Running sums or products along an axis: a thread takes a short line of the tensor, a workgroup a
+ * long one, 256 elements at a time, which it scans in workgroup memory. tfjs makes a kernel for
+ * each power of two up to the length, and fails for long rows.
  */
 function cumulate(name: "Cumsum" | "Cumprod"): Override {
   const operator = name === "Cumsum" ? "+" : "*";
@@ -130,10 +136,13 @@ function scalarOfVector({ x }: Inputs, _: unknown, inherited: () => Info): Info 
   if (x.shape.length === 1) return { ...inherited(), shape: [] };
 }
 
-/** log(1 + x) and exp(x) - 1, which tfjs computes by just these formulas: near 0 nothing is left of x in 1 + x. */
+/**
+ * log(1 + x) and exp(x) - 1, which tfjs computes by just these formulas: near 0 nothing is left of
+ * x in 1 + x.
+ */
 function nearZero(name: "Log1p" | "Expm1"): Override {
   const log = name === "Log1p";
-  // Taylor's coefficients of x^1, x^2, ..., for the range in which as many of them are exact to float32.
+  // Taylor's coefficients of x^1, x^2, ...: so many are exact to float32 in the range below.
   const factorial = (n: number): number => n < 2 ? 1 : n * factorial(n - 1);
   const coefficients = Array.from(
     { length: 9 },

@@ -1,10 +1,16 @@
-/** What kernels share that work on rows (N, C): several threads, "lanes", to a row, and sums over its lanes. */
+/**
+ * What kernels share that work on rows (N, C): several threads, "lanes", to a row, and sums over
+ * its lanes.
+ */
 import type * as tf from "@tensorflow/tfjs-core";
 import { empty, launch, read, u32, write } from "./runtime.ts";
 
 type Tensor = tf.Tensor;
 
-/** How a workgroup works on rows of `columns`: `lanes` threads to a row, a power of two, and `rows` rows at once. */
+/**
+ * How a workgroup works on rows of `columns`: `lanes` threads to a row, a power of two, and `rows`
+ * rows at once.
+ */
 export function rowLayout(columns: number): { threads: number; lanes: number; rows: number } {
   const threads = columns <= 256 ? 64 : 256;
   const wanted = 2 ** Math.ceil(Math.log2(Math.max(1, columns / 4))); // about 4 columns a lane
@@ -13,8 +19,9 @@ export function rowLayout(columns: number): { threads: number; lanes: number; ro
 }
 
 /**
- * WGSL for `row_sum(value, t)`, `row_sums(value, t)` of a pair, and `row_max(value, t)` over the lanes of a row, which
- * every thread of the workgroup has to call. The order of the additions is fixed. The kernel gets those it names.
+ * WGSL for `row_sum(value, t)`, `row_sums(value, t)` of a pair, and `row_max(value, t)` over the
+ * lanes of a row, which every thread of the workgroup has to call. The order of the additions is
+ * fixed. The kernel gets those it names.
  */
 export function rowReductions(
   { threads, lanes }: { threads: number; lanes: number },
@@ -44,7 +51,10 @@ ${header}
   }).join("\n");
 }
 
-/** Sums over the first axis of each tensor (P, ...), in its order, all in one kernel; the tensors are at most 3. */
+/**
+ * Sums over the first axis of each tensor (P, ...), in its order, all in one kernel; the tensors
+ * are at most 3.
+ */
 export function sumParts(parts: Tensor[]): Tensor[] {
   const sums = parts.map((p) => empty(p.shape.slice(1)));
   const sizes = sums.map((s) => s.size);

@@ -1,7 +1,8 @@
 /**
- * What our WebGPU kernels are written with: tensors to bind, and the launch. tfjs's `runWebGPUProgram`
- * has one output and read-only inputs; here a kernel may have several outputs and change tensors in
- * place. This works on fields that tfjs calls private, which is why its version is pinned.
+ * What our WebGPU kernels are written with: tensors to bind, and the launch. tfjs's
+ * `runWebGPUProgram` has one output and read-only inputs; here a kernel may have several outputs
+ * and change tensors in place. This works on fields that tfjs calls private, which is why its
+ * version is pinned.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Backend } from "./backend.ts";
@@ -46,7 +47,9 @@ export const f32 = (value: number): Uniform => ({ type: "f32", value });
 export interface Launch {
   /** The operation, for error messages. */
   name: string;
-  /** All that `globals` and `body` depend on beside the names and types of the buffers and uniforms. */
+  /**
+   * All that `globals` and `body` depend on beside the names and types of the buffers and uniforms.
+   */
   variant?: string;
   /** Whether the WGSL has numbers of float16, which needs a device with shader-f16. */
   half?: boolean;
@@ -137,7 +140,10 @@ export function launch(kernel: Launch): void {
   });
 }
 
-/** A buffer with the numbers. Most launches have the numbers of an earlier one, and so its buffer: none is written twice. */
+/**
+ * A buffer with the numbers. Most launches have the numbers of an earlier one, and so its buffer:
+ * none is written twice.
+ */
 function uniformBuffer(device: GPUDevice, uniforms: Uniform[]): GPUBuffer {
   const data = new DataView(new ArrayBuffer(4 * uniforms.length));
   uniforms.forEach(({ type, value }, i) => {

@@ -1,6 +1,7 @@
 /**
- * Choosing from rows of scores or probabilities (N, V): a workgroup to a row, and no sorting. Numbers are compared by
- * their bits, as WGSL lets a compiler assume that there are no infinities and NaNs.
+ * Choosing from rows of scores or probabilities (N, V): a workgroup to a row, and no sorting.
+ * Numbers are compared by their bits, as WGSL lets a compiler assume that there are no infinities
+ * and NaNs.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { torch } from "../../random.ts";
@@ -39,8 +40,9 @@ function overRows(x: Tensor) {
 }
 
 /**
- * The k largest scores of a row: see lib/functional.ts. The k-th largest score is found by radix select: whole numbers in the order of the scores (NaN
- * above all) are counted by their highest byte, then those that share the byte of the k-th by the next one, and so on.
+ * The k largest scores of a row: see lib/functional.ts. The k-th largest score is found by radix
+ * select: whole numbers in the order of the scores (NaN above all) are counted by their highest
+ * byte, then those that share the byte of the k-th by the next one, and so on.
  */
 export function topK(scores: Tensor, k: number): Tensor | undefined {
   if (!fits(scores) || k >= scores.shape.at(-1)!) return;
@@ -89,9 +91,10 @@ ${order}`,
 }
 
 /**
- * The fewest most probable tokens that have the probability `mass`: see lib/functional.ts. The smallest probability that is kept is found by bisection over its bits: it is the smallest
- * one above which there is less than `mass`. Where only the first of several that equal it are kept, another bisection
- * finds the last of them.
+ * The fewest most probable tokens that have the probability `mass`: see lib/functional.ts. The
+ * smallest probability that is kept is found by bisection over its bits: it is the smallest one
+ * above which there is less than `mass`. Where only the first of several that equal it are kept,
+ * another bisection finds the last of them.
  */
 export function topP(probabilities: Tensor, mass: number): Tensor | undefined {
   if (!fits(probabilities)) return;

@@ -1,4 +1,7 @@
-/** Softmax and its logarithm over the last axis: one kernel forward (maximum, sum, result) and one backward. */
+/**
+ * Softmax and its logarithm over the last axis: one kernel forward (maximum, sum, result) and one
+ * backward.
+ */
 import type * as tf from "@tensorflow/tfjs-core";
 import { isLastAxis, usable } from "../checks.ts";
 import { differentiable } from "../tape.ts";

@@ -24,8 +24,8 @@ let running: { backend: Backend; description: string; fallback: boolean } | unde
 let registered = false;
 
 /**
- * Starts a device with all that the adapter offers and makes it tfjs's backend "webgpu". A second call gives the same
- * device, or a new one if that one failed; tensors of a failed device are lost.
+ * Starts a device with all that the adapter offers and makes it tfjs's backend "webgpu". A second
+ * call gives the same device, or a new one if that one failed; tensors of a failed device are lost.
  *
  * @param options.fallback Whether a software adapter will do; false by default.
  * @returns The adapter's name.
@@ -39,7 +39,10 @@ export async function startWebGPU({ fallback = false } = {}): Promise<string> {
   return running.description;
 }
 
-/** The running backend, undefined before the start: for its count of kernel launches, and its device. */
+/**
+ * The running backend, undefined before the start: for its count of kernel launches, and its
+ * device.
+ */
 export function webgpuBackend(): Backend | undefined {
   return running?.backend;
 }
@@ -48,13 +51,14 @@ async function start(fallback: boolean) {
   const adapter = await findAdapter();
   if (!adapter) {
     throw new InputError(
-      "Found no WebGPU adapter: install the graphics card's Vulkan driver " +
-        "(a software one on Debian or Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers) or use --device=cpu",
+      "Found no WebGPU adapter: install the graphics card's Vulkan driver (a software one on Debian " +
+        "or Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers) or use --device=cpu",
     );
   }
   if (adapter.info.isFallbackAdapter && !fallback) {
     throw new InputError(
-      `Found only a software WebGPU adapter (${adapter.info.description}): use --device=cpu, which is faster`,
+      `Found only a software WebGPU adapter (${adapter.info.description}): ` +
+        "use --device=cpu, which is faster",
     );
   }
   const description = describeAdapter(adapter);

@@ -1,4 +1,7 @@
-/** The operations that have a kernel on WebGPU, by the names of lib/functional.ts, optim.ts and amp.ts. */
+/**
+ * The operations that have a kernel on WebGPU, by the names of lib/functional.ts, optim.ts and
+ * amp.ts.
+ */
 import type { KernelTable } from "../registry.ts";
 import { gelu, relu } from "./activation.ts";
 import { scaledDotProductAttention } from "./attention.ts";

@@ -34,7 +34,9 @@ function make({ shape, data }: Values): Tensor {
   return tf.tensor(data, shape, dtype);
 }
 
-/** The result of a call, and its gradients by the float32 inputs for an uneven upstream gradient. */
+/**
+ * The result of a call, and its gradients by the float32 inputs for an uneven upstream gradient.
+ */
 function run(inputs: Inputs, call: Call): Record<string, Float32Array> {
   return tf.tidy(() => {
     const made = Object.fromEntries(Object.entries(inputs).map(([k, v]) => [k, make(v)]));
@@ -329,6 +331,20 @@ test("scaledDotProductAttention() has the formula's values and gradients", async
   await compare("rank 2", inputs, ({ q, k, v }) => F.scaledDotProductAttention(q, k, v));
 });
 
+test("scaledDotProductAttention() without heads takes a mask of each batch's own", async () => {
+  const batches = { q: normal(3, 4, 5), k: normal(3, 6, 5), v: normal(3, 6, 2) };
+  const one = { q: normal(4, 5), k: normal(6, 5), v: normal(6, 2) };
+  for (
+    const [inputs, shapes] of [[batches, [[3, 4, 6], [3, 1, 6], [4, 6]]], [one, [[4, 6], [6]]]]
+  ) {
+    for (const shape of shapes as number[][]) {
+      const data = Uint8Array.from(numpy.randomSample(size(shape)), (u) => u < 0.5 ? 1 : 0);
+      const call: Call = ({ q, k, v, mask }) => F.scaledDotProductAttention(q, k, v, { mask });
+      await compare(`mask ${shape}`, { ...inputs as Inputs, mask: { shape, data } }, call, 5e-6);
+    }
+  }
+});
+
 test("scaledDotProductAttention() gives zeros and zero gradients where all is hidden", async () => {
   await startDevice("cpu");
   tf.tidy(() => {
@@ -376,7 +392,10 @@ test("gradients agree with finite differences", async () => {
 
 // ---- optimisers
 
-/** Runs an update on each backend with parameters of these sizes, and compares all tensors that it changes. */
+/**
+ * Runs an update on each backend with parameters of these sizes, and compares all tensors that it
+ * changes.
+ */
 async function compareUpdate(
   what: string,
   slots: string[],

@@ -1,4 +1,7 @@
-/** The WebGPU kernels against the formulas of lib/functional.ts and lib/optim.ts on tfjs's plain backend. */
+/**
+ * The WebGPU kernels against the formulas of lib/functional.ts and lib/optim.ts on tfjs's plain
+ * backend.
+ */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
 import { startWebGPU, webgpuBackend } from "lib/engine/webgpu/start.ts";
@@ -49,7 +52,9 @@ async function data(tensors: Tensor[]): Promise<Float32Array[]> {
 
 type Case = { inputs: (() => Tensor)[]; f: (...inputs: Tensor[]) => Tensor; tolerance?: number };
 
-/** Value and gradients of `f` on WebGPU against those on the plain backend, where the formulas run. */
+/**
+ * Value and gradients of `f` on WebGPU against those on the plain backend, where the formulas run.
+ */
 async function assertSame({ inputs, f, tolerance = 2e-6 }: Case) {
   let upstream: Float32Array | undefined;
   const run = async () => {
@@ -81,7 +86,7 @@ async function assertSame({ inputs, f, tolerance = 2e-6 }: Case) {
 // ---- layers
 
 gpuTest("linear agrees with its formula", async () => {
-  // The last ones have enough rows and columns for large tiles: in the product, and in the weight's gradient.
+  // The last ones are large enough for large tiles: in the product, and in the weight's gradient.
   const sizes = [[1, 1, 1], [3001, 33, 17], [131, 67, 130], [2053, 7, 1027], [2309, 131, 130]];
   for (const [N, features, out] of sizes) {
     const x = normal(N, features), w = normal(out, features), b = normal(out);

@@ -21,7 +21,15 @@ function apply(op: i32, a: v128, b: v128): v128 {
 // `count` elements. aStep and bStep: 4, or 0 for one value for all.
 // @ts-ignore: decorator
 @inline
-function loop(op: i32, out: usize, a: usize, aStep: usize, b: usize, bStep: usize, count: i32): void {
+function loop(
+  op: i32,
+  out: usize,
+  a: usize,
+  aStep: usize,
+  b: usize,
+  bStep: usize,
+  count: i32,
+): void {
   const last: usize = <usize> count << 2;
   const a0 = v128.load_splat<f32>(a), b0 = v128.load_splat<f32>(b);
   let i: usize = 0;

@@ -155,7 +155,10 @@ export function binaryLosses(args: usize, begin: i32, end: i32): void {
   }
 }
 
-/** out = the sum of the losses / denominator. One item. args: out, losses, number of losses, denominator. */
+/**
+ * out = the sum of the losses / denominator. One item. args: out, losses, number of losses,
+ * denominator.
+ */
 export function sumLosses(args: usize, begin: i32, end: i32): void {
   const losses = pointer(args, 1);
   const n = int(args, 2);

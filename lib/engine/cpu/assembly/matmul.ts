@@ -49,7 +49,7 @@ function store8(c: usize, x0: v128, x1: v128, add: bool): void {
   v128.store(c, x1, 16);
 }
 
-// Offsets are immediate: V8 recognises neighbours, which turbo makes one store of 256 bits, by them.
+// Offsets are immediate: by them V8 sees neighbours, which turbo makes one store of 256 bits.
 // @ts-ignore: decorator
 @inline
 function store16(c: usize, x0: v128, x1: v128, x2: v128, x3: v128, add: bool): void {
@@ -214,8 +214,10 @@ export function packPanel(
       for (let j: usize = 0; j < outRow; j += 16) {
         const r0 = v128.load(p), r1 = v128.load(p + bN);
         const r2 = v128.load(p + 2 * bN), r3 = v128.load(p + 3 * bN);
-        const t0 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5), t1 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-        const t2 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5), t3 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+        const t0 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+        const t1 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+        const t2 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+        const t3 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
         const o = out + j;
         v128.store(o, v128.shuffle<f64>(t0, t2, 0, 2));
         v128.store(o + outRow, v128.shuffle<f64>(t0, t2, 1, 3));
@@ -247,7 +249,8 @@ function panelAt(packed: usize, panels: i32, width: i32, panel: i32, k0: i32, kc
 }
 
 /**
- * Packs B. Items: blocks of PACK_ROWS rows, where B's rows are contiguous (they are read from begin to end); else panels.
+ * Packs B. Items: blocks of PACK_ROWS rows, where B's rows are contiguous (they are read from begin
+ * to end); else panels.
  */
 export function packMatrix(args: usize, begin: i32, end: i32): void {
   const bK = pointer(args, B_K), bN = pointer(args, B_N);
@@ -274,8 +277,9 @@ const SCRATCH_A: usize = NB * KB * 4;
 const SCRATCH_TILE: usize = SCRATCH_A + MB * KB * 4;
 
 /**
- * Packs a block of A: groups of six rows (zero-filled at the end), in which the six numbers of a column lie side by
- * side. A few columns are packed into all groups before the next ones, as a cache line of A has parts of several.
+ * Packs a block of A: groups of six rows (zero-filled at the end), in which the six numbers of a
+ * column lie side by side. A few columns are packed into all groups before the next ones, as a
+ * cache line of A has parts of several.
  */
 function packRows(out: usize, a: usize, aRow: usize, aK: usize, rows: i32, k: i32): void {
   const group = <usize> (6 * k) << 2;

@@ -71,8 +71,10 @@ export function transposeMatrix(args: usize, begin: i32, end: i32): void {
         for (; i + 4 <= i1; i += 4) {
           const r0 = v128.load(x), r1 = v128.load(x + xRow);
           const r2 = v128.load(x + 2 * xRow), r3 = v128.load(x + 3 * xRow);
-          const t0 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5), t1 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-          const t2 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5), t3 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+          const t0 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+          const t1 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+          const t2 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+          const t3 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
           v128.store(out, v128.shuffle<f64>(t0, t2, 0, 2));
           v128.store(out + outRow, v128.shuffle<f64>(t0, t2, 1, 3));
           v128.store(out + 2 * outRow, v128.shuffle<f64>(t1, t3, 0, 2));

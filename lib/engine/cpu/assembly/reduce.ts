@@ -72,7 +72,9 @@ export function sumBlocks(args: usize, begin: i32, end: i32): void {
   }
 }
 
-/** Maxima (sign 1) or minima (sign -1) over the last axis. Items: rows. args: out, x, count, sign. */
+/**
+ * Maxima (sign 1) or minima (sign -1) over the last axis. Items: rows. args: out, x, count, sign.
+ */
 export function maxRows(args: usize, begin: i32, end: i32): void {
   const out = pointer(args, 0), count = int(args, 2), sign = float(args, 3);
   for (let row = begin; row < end; row++) {

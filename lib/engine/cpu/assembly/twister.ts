@@ -71,7 +71,7 @@ function twist(s: usize, odd: bool, high: u32, low: u32): void {
   let equal = i32x4.splat(0);
   let p = s;
   for (let i: usize = 0; i < 39; i++) {
-    // From word 227 on, what is mixed in is new already; the first new words also stand behind the block.
+    // From word 227 on, what is mixed in is new; the first new words also stand behind the block.
     const m = i < 15 ? p + 397 * 4 : p - 227 * 4;
     const w0 = mix4(v128.load(p), v128.load(p, 4), v128.load(m));
     const w1 = mix4(v128.load(p, 16), v128.load(p, 20), v128.load(m, 16));

@@ -66,8 +66,8 @@ function reshape({ x }: Inputs, { shape }: { shape: number[] }): TensorInfo | un
 // ---- copies with strides
 
 /**
- * Copies x to out, `shape` elements, each side with strides of its own (in
- * elements). Returns false if it has too many dimensions.
+ * Copies x to out, `shape` elements, each side with strides of its own (in elements). Returns false
+ * if it has too many dimensions.
  */
 function copyElements(
   out: number,

@@ -84,7 +84,10 @@ function unary(name: string, grain: number): Override {
   };
 }
 
-/** A kernel of two operands of any shapes that broadcast: `operation` is its name in assembly/binary.ts. */
+/**
+ * A kernel of two operands of any shapes that broadcast: `operation` is its name in
+ * assembly/binary.ts.
+ */
 function binary(operation: string): Override {
   const flat = `binary${operation}Flat`, rows = `binary${operation}Rows`;
   return ({ a, b }: Inputs) => {

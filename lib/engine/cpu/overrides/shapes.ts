@@ -49,8 +49,8 @@ export function broadcastStrides(own: readonly number[], shape: readonly number[
 }
 
 /**
- * Merges the dimensions of a broadcast until each step from one to the next is
- * a real one. Strides are 0 where an operand is repeated.
+ * Merges the dimensions of a broadcast until each step from one to the next is a real one. Strides
+ * are 0 where an operand is repeated.
  */
 export function collapse(
   shape: readonly number[],
