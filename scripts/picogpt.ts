@@ -14,6 +14,7 @@ import { BPETokenizer } from "lib/tokenizers/bpe.ts";
 import { readCharactersOf } from "lib/data/tokens.ts";
 import { InputError, UsageError } from "lib/io/errors.ts";
 import { exists } from "lib/io/files.ts";
+import { type LanguageModel, streamTokens } from "lib/generation.ts";
 import { gpt2Name, isConv1D, readCharacters, readGPT2Config } from "lib/weights/gpt2.ts";
 import { pretrainedFolder, WeightFiles } from "lib/weights/hub.ts";
 import { readTrainingState } from "lib/training/resume.ts";
@@ -21,7 +22,7 @@ import { program } from "lib/program/run.ts";
 import { SafetensorsReader, toFloat32 } from "lib/weights/safetensors.ts";
 import { type Tensor } from "lib/tensor.ts";
 import { bpeTokenizer, characterTokenizer } from "lib/tokenizers/tokenizer.ts";
-import { trace } from "lib/trace.ts";
+import { firstBadTensor, trace } from "lib/trace.ts";
 
 export const defaults = {
   prompt: "Alan Turing theorized that computers would one day become", // what is continued
@@ -107,7 +108,7 @@ export function transformer_block(
 }
 
 /** ids T -> logits (T, V). */
-export function gpt2(inputs: number[], params: Params, hparams: Hparams): Tensor {
+export function gpt2(inputs: number[] | Tensor, params: Params, hparams: Hparams): Tensor {
   return gpt2Cached(inputs, params, hparams)[0];
 }
 
@@ -116,14 +117,14 @@ export function gpt2(inputs: number[], params: Params, hparams: Hparams): Tensor
  * token's keys and values do not depend on what comes behind it, so that they need to be computed once only.
  */
 export function gpt2Cached(
-  inputs: number[],
+  inputs: number[] | Tensor,
   { wte, wpe, blocks, ln_f, lm_head = wte }: Params,
   hparams: Hparams,
   cache: Past[] = [],
 ): [Tensor, Past[]] {
   const seen = cache[0]?.k.shape[0] ?? 0;
-  const tokens = tf.gather(wte, tf.tensor1d(inputs, "int32")); // (T, C)
-  let x = tokens.add(wpe.slice(seen, inputs.length));
+  const tokens = tf.gather(wte, inputs); // (T, C)
+  let x = tokens.add(wpe.slice(seen, tokens.shape[0]));
   const after: Past[] = [];
   for (const [i, block] of blocks.entries()) {
     [x, after[i]] = transformer_block(x, block, hparams, cache[i]);
@@ -139,26 +140,31 @@ export async function generate(
   n_tokens_to_generate: number,
   { use_cache = true, onToken }: { use_cache?: boolean; onToken?: (id: number) => void } = {},
 ): Promise<number[]> {
-  const ids = [...inputs];
-  let cache: Past[] = [];
-  for (let step = 0; step < n_tokens_to_generate; step++) {
-    const { next, after } = tf.tidy(() => {
-      const fresh = use_cache && step > 0 ? ids.slice(-1) : ids;
-      const [logits, after] = gpt2Cached(fresh, params, hparams, cache);
-      const next = logits.slice(fresh.length - 1).argMax(-1); // (1)
-      return { next, after: use_cache ? after : [] };
-    });
-    tf.dispose(cache);
-    cache = after;
-    ids.push((await next.data())[0]);
-    next.dispose();
-    onToken?.(ids.at(-1)!);
+  const model: LanguageModel = {
+    forward(ids, cache) { // (1, T) -> (1, T, V)
+      const past = cache?.layers.map(({ k, v }) => ({ k: k!, v: v! }));
+      const [logits, after] = gpt2Cached(ids.squeeze([0]), params, hparams, past);
+      after.forEach(({ k, v }, i) => cache?.layer(i).set(k, v));
+      return logits.expandDims(0);
+    },
+    badPlace: () => firstBadTensor(named(params)),
+  };
+  const output: number[] = [];
+  for await (const [id] of streamTokens(model, [inputs], n_tokens_to_generate, { use_cache })) {
+    output.push(id);
+    onToken?.(id);
   }
-  tf.dispose(cache);
-  return ids.slice(inputs.length);
+  return output;
 }
 
 // ---- weights
+
+/** The weights under their paths: "blocks.0.attn.c_attn.w". */
+function named(params: object, prefix = ""): [string, Tensor][] {
+  return Object.entries(params).flatMap(([key, value]) =>
+    value instanceof tf.Tensor ? [[prefix + key, value]] : named(value, `${prefix}${key}.`)
+  );
+}
 
 /** Hugging Face's name of each size. */
 const sizes = { "124M": "gpt2", "355M": "gpt2-medium", "774M": "gpt2-large", "1558M": "gpt2-xl" };

@@ -12,13 +12,14 @@ import * as tf from "@tensorflow/tfjs";
 import { saveCheckpoint } from "lib/weights/checkpoint.ts";
 import { DataLoader, readCSV, TensorDataset } from "lib/data/mod.ts";
 import * as F from "lib/functional.ts";
+import { generate, type GenerateOptions, type LanguageModel, repeatRows } from "lib/generation.ts";
 import * as nn from "lib/nn.ts";
 import { Adam } from "lib/optim.ts";
 import { heatmap, heatmapGrid, lines } from "lib/plot/mod.ts";
 import { progressBar } from "lib/program/progress.ts";
 import { program } from "lib/program/run.ts";
 import { item, type Tensor, values } from "lib/tensor.ts";
-import { trace } from "lib/trace.ts";
+import { firstBadValue, trace } from "lib/trace.ts";
 
 export const defaults = {
   d_model: 512, // channels of a word
@@ -272,50 +273,35 @@ export class Transformer extends nn.Module {
     const [decoded, ...decAttns] = this.decoder.forward(dec_inputs, enc_inputs, encoded);
     return { logits: this.projection.forward(decoded), attns: [...encAttns, ...decAttns] };
   }
-
-  /** log p(next word) after each beginning of a target (N, t), given what the encoder got and gave: -> (N, V). */
-  nextWord(enc_inputs: Tensor, encoded: Tensor, beginnings: number[][]): Tensor {
-    const dec_inputs = tf.tensor2d(beginnings, undefined, "int32");
-    const [decoded] = this.decoder.forward(dec_inputs, enc_inputs, encoded); // (N, t, C)
-    const last = tf.unstack(decoded, 1).at(-1)!; // (N, C)
-    return F.logSoftmax(this.projection.forward(last));
-  }
 }
 
 // ---- decoding
 
-/** The most probable word at each place, given those before it: (1, Ts) -> words up to E, or `tgt_len` of them. */
-export async function greedyDecoder(model: Transformer, enc_input: Tensor, toEnd = true) {
-  const { start, end, tgt_len } = model.pairs;
+/** Writes the target of a source: (1, Ts) -> words up to E, or `tgt_len` of them. */
+async function decode(model: Transformer, enc_input: Tensor, options: GenerateOptions) {
+  const { start, tgt_len } = model.pairs;
   const encoded = tf.tidy(() => model.encoder.forward(enc_input)[0]); // (1, Ts, C)
-  const words = [start];
-  while (words.length <= tgt_len && !(toEnd && words.at(-1) === end)) {
-    words.push(...await values(() => model.nextWord(enc_input, encoded, [words]).argMax(1)));
-  }
+  const decoder: LanguageModel = {
+    forward(words) { // (N, t) -> (N, t, V)
+      const [inputs, outputs] = [enc_input, encoded].map((x) => repeatRows(x, words.shape[0])); // (N, Ts), (N, Ts, C)
+      return model.projection.forward(model.decoder.forward(words, inputs, outputs)[0]);
+    },
+    badPlace: (words) => firstBadValue(model, () => model.forward(enc_input, words)),
+  };
+  const [words] = await generate(decoder, [[start]], tgt_len, { use_cache: false, ...options });
   encoded.dispose();
   return words.slice(1);
 }
 
+/** The most probable word at each place, given those before it; `toEnd` false goes on behind E. */
+export async function greedyDecoder(model: Transformer, enc_input: Tensor, toEnd = true) {
+  return await decode(model, enc_input, { stop: toEnd ? [model.pairs.end] : [] });
+}
+
 /** As greedyDecoder, but goes on with the `beam_size` most probable beginnings at each place. */
 export async function beamSearch(model: Transformer, enc_input: Tensor, beam_size: number) {
-  const { start, end, tgt_len, target: { length: V } } = model.pairs;
-  const encoded = tf.tidy(() => model.encoder.forward(enc_input)[0]); // (1, Ts, C)
-  let beams = [{ words: [start], logProbability: 0, done: false }];
-  // A sentence that is done and leads stays the best: the others only become less probable.
-  for (let t = 0; t < tgt_len && !beams[0].done; t++) {
-    const open = beams.filter(({ done }) => !done); // N
-    const repeat = (x: Tensor) => tf.tile(x, [open.length, ...x.shape.slice(1).fill(1)]);
-    const beginnings = open.map(({ words }) => words); // (N, t)
-    const next = () => model.nextWord(repeat(enc_input), repeat(encoded), beginnings); // (N, V)
-    const longer = Array.from(await values(next), (logp, n) => {
-      const [{ words, logProbability }, word] = [open[Math.floor(n / V)], n % V];
-      return { words: [...words, word], logProbability: logProbability + logp, done: word === end };
-    });
-    beams = [...beams.filter(({ done }) => done), ...longer]
-      .sort((a, b) => b.logProbability - a.logProbability).slice(0, beam_size);
-  }
-  encoded.dispose();
-  return beams[0].words.slice(1);
+  const options = { num_beams: beam_size, length_penalty: 0, stop: [model.pairs.end] };
+  return await decode(model, enc_input, options);
 }
 
 /** The shares of sentences decoded as they should be and of words right given those before them; what was decoded. */
