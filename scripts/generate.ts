@@ -8,13 +8,12 @@
  *      3. --top_k=50257: why does it lose the thread?  4. --top_p=0.9: how many tokens are left to choose from?
  */
 import * as tf from "@tensorflow/tfjs";
-import { BPETokenizer } from "lib/tokenizers/bpe.ts";
 import { InputError } from "lib/io/errors.ts";
 import { exists } from "lib/io/files.ts";
 import { readCharacters } from "lib/weights/gpt2.ts";
 import { hubModels, pretrainedFolder } from "lib/weights/hub.ts";
 import { program } from "lib/program/run.ts";
-import { bpeTokenizer, characterTokenizer, type Tokenizer } from "lib/tokenizers/tokenizer.ts";
+import { BPETokenizer, characterTokenizer, decodeAll, type Tokenizer } from "lib/tokenizers/mod.ts";
 import { trace } from "lib/trace.ts";
 import { GPT } from "scripts/gpt.ts";
 
@@ -43,7 +42,7 @@ async function loadTokenizer(folder: string, vocab_size: number): Promise<Tokeni
       } ${bpe.size}; put characters.json or encoder.json and vocab.bpe into the folder`,
     );
   }
-  return bpeTokenizer(bpe);
+  return bpe;
 }
 
 /** The folder of the model; if GPT-2 cannot be had, the error says what else there is. */
@@ -84,7 +83,7 @@ export const main = program({
 
   const tokenizer = await loadTokenizer(folder, model.config.vocab_size);
   const prompt = run.options.prompt ?? (run.options.model ? "" : "Andrej Karpathy, the");
-  const given = prompt === "" ? tokenizer.start : tokenizer.encode(prompt); // (T)
+  const given = prompt === "" ? [...tokenizer.start] : tokenizer.encode(prompt, { special: true }); // (T)
   const ids = tf.tensor2d(Array(num_samples).fill(given), undefined, "int32"); // (B, T)
   if (run.trace) {
     console.log(trace(() => model.forward(ids), model));
@@ -92,19 +91,21 @@ export const main = program({
   }
 
   // All samples are written at once; the first one is shown while it grows.
-  const write = (bytes: Uint8Array) => Deno.stdout.writeSync(bytes);
+  const utf8 = new TextEncoder();
+  const write = (text: string) => Deno.stdout.writeSync(utf8.encode(text));
+  const decode = tokenizer.decoder();
   const line = "-".repeat(80);
   console.log(line);
-  write(tokenizer.decodeBytes(given));
+  write(given.map((id) => decode(id)).join(""));
   const rows = await model.generate(ids, steps, {
     do_sample,
     temperature,
     top_k,
     top_p,
-    onToken: ([id]) => write(tokenizer.decodeBytes([id])),
+    onToken: ([id]) => write(decode(id)),
   });
-  console.log();
-  const texts = rows.map((row) => new TextDecoder().decode(tokenizer.decodeBytes(row)));
+  console.log(decode.end());
+  const texts = rows.map((row) => decodeAll(tokenizer, row));
   for (const text of texts.slice(1)) console.log(`${line}\n${text}`);
   return texts;
 });

@@ -14,7 +14,6 @@
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { autocast, checkDtype, GradScaler, type GradScalerState } from "lib/amp.ts";
-import { BPETokenizer } from "lib/tokenizers/bpe.ts";
 import { Passages } from "lib/data/passages.ts";
 import { openDataset, prepareDataset } from "lib/data/prepare.ts";
 import { datasetFolder, readCharacterMeta, readCharactersOf, TokenFile } from "lib/data/tokens.ts";
@@ -47,7 +46,7 @@ import {
 } from "lib/training/resume.ts";
 import { commands, program } from "lib/program/run.ts";
 import { causalMask, item, type Tensor } from "lib/tensor.ts";
-import { bpeTokenizer, characterTokenizer } from "lib/tokenizers/tokenizer.ts";
+import { BPETokenizer, characterTokenizer } from "lib/tokenizers/mod.ts";
 import { firstBadValue, trace } from "lib/trace.ts";
 
 // ---- settings: those of GPT-2 (124M); a preset or a file lies over them, flags lie over both
@@ -806,10 +805,8 @@ export const sample = program({
   console.log(`number of parameters: ${(model.getNumParams() / 1e6).toFixed(2)}M`);
   const prompt = start.startsWith("FILE:") ? await readText(start.slice(5)) : start;
   if (prompt === "") throw new UsageError("Cannot begin with nothing: give a --start");
-  const tokenizer = characters
-    ? characterTokenizer(characters)
-    : bpeTokenizer(await BPETokenizer.load(), { special: true });
-  const ids = tokenizer.encode(prompt);
+  const tokenizer = characters ? characterTokenizer(characters) : await BPETokenizer.load();
+  const ids = tokenizer.encode(prompt, { special: true });
   if (run.trace) {
     const x = tf.tensor2d([ids.slice(-model.config.block_size)], undefined, "int32");
     return console.log(trace(() => model.forward(x), model));
@@ -825,7 +822,7 @@ export const sample = program({
       written.push(id);
       write(decode(id));
     }
-    write("\n---------------\n");
+    write(decode.end() + "\n---------------\n");
     samples.push(written);
   }
   return { model, characters, samples };

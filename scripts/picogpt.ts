@@ -10,7 +10,6 @@
  */
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
-import { BPETokenizer } from "lib/tokenizers/bpe.ts";
 import { readCharactersOf } from "lib/data/tokens.ts";
 import { InputError, UsageError } from "lib/io/errors.ts";
 import { exists } from "lib/io/files.ts";
@@ -21,7 +20,7 @@ import { readTrainingState } from "lib/training/resume.ts";
 import { program } from "lib/program/run.ts";
 import { SafetensorsReader, toFloat32 } from "lib/weights/safetensors.ts";
 import { type Tensor } from "lib/tensor.ts";
-import { bpeTokenizer, characterTokenizer } from "lib/tokenizers/tokenizer.ts";
+import { BPETokenizer, characterTokenizer } from "lib/tokenizers/mod.ts";
 import { firstBadTensor, trace } from "lib/trace.ts";
 
 export const defaults = {
@@ -233,9 +232,7 @@ export const main = program({
 
   // ---- a text as ids, and back
   const V = params.wte.shape[0];
-  const tokenizer = characters
-    ? characterTokenizer(characters)
-    : bpeTokenizer(await BPETokenizer.load());
+  const tokenizer = characters ? characterTokenizer(characters) : await BPETokenizer.load();
   const ids = tokenizer.encode(prompt);
   const unknown = ids.find((id) => id >= V);
   if (ids.length === 0 || unknown !== undefined) {

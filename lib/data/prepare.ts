@@ -1,6 +1,6 @@
 /** Texts as data sets of tokens, like those of nanoGPT's prepare.py. */
 import { join } from "node:path";
-import { BPETokenizer } from "../tokenizers/bpe.ts";
+import { BPETokenizer } from "../tokenizers/bpe/mod.ts";
 import { loadText } from "./texts.ts";
 import { InputError } from "../io/errors.ts";
 import { exists } from "../io/files.ts";

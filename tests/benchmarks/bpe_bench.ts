@@ -1,5 +1,5 @@
 /**
- * Speed of `lib/tokenizers/bpe.ts` beside gpt-tokenizer and tiktoken, in MB of UTF-8 a second, on
+ * Speed of `lib/tokenizers/bpe/` beside gpt-tokenizer and tiktoken, in MB of UTF-8 a second, on
  * the novel and on the files named:
  *
  *     deno run -A tests/bpe_bench.ts [--rounds N] [FILE...]
@@ -9,10 +9,10 @@
  * turns, and the best of the rounds counts. At the end: seconds for the texts that are worst for an
  * encoder, at four lengths.
  */
-import { BPETokenizer } from "lib/tokenizers/bpe.ts";
+import { BPETokenizer } from "lib/tokenizers/bpe/mod.ts";
 import { loadText } from "lib/data/texts.ts";
 
-const names = ["lib/tokenizers/bpe.ts", "gpt-tokenizer", "tiktoken"] as const;
+const names = ["lib/tokenizers/bpe/mod.ts", "gpt-tokenizer", "tiktoken"] as const;
 type Name = typeof names[number];
 
 async function load(name: Name): Promise<(text: string) => ArrayLike<number>> {

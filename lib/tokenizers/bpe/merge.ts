@@ -1,5 +1,5 @@
 /**
- * The merges of byte-pair encoding, fast: the same ids as `BPETokenizer.bpe` in `lib/tokenizers/bpe.ts`, which
+ * The merges of byte-pair encoding, fast: the same ids as `BPETokenizer.bpe` in tokenizer.ts, which
  * says what is computed; here stands how it is computed quickly. Everything lives in typed arrays,
  * and no string is made.
  *

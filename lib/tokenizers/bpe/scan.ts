@@ -1,7 +1,7 @@
 /**
  * GPT-2's splitting of a text into pieces, on UTF-8 bytes and without a regular expression.
  *
- * It finds the same pieces as the pattern in `lib/tokenizers/bpe.ts` (the tests compare the two), several
+ * It finds the same pieces as the pattern in steps.ts (the tests compare the two), several
  * times faster, and in time proportional to the length of any text.
  */
 

@@ -9,7 +9,7 @@ import {
   mergePair,
   splitIntoPieces,
   trainBPE,
-} from "lib/tokenizers/bpe.ts";
+} from "lib/tokenizers/bpe/mod.ts";
 import { loadText } from "lib/data/texts.ts";
 import { LETTERS, NUMBERS } from "lib/tokenizers/bpe/scan.ts";
 import { InputError } from "lib/io/errors.ts";
@@ -333,9 +333,9 @@ Deno.test("save() and load() keep a vocabulary; a damaged one is refused with fi
   }
 });
 
-/** Runs lib/tokenizers/bpe.ts as a program. */
+/** Runs lib/tokenizers/bpe/program.ts as a program. */
 async function program(...args: string[]) {
-  const path = new URL("../../../lib/tokenizers/bpe.ts", import.meta.url).pathname;
+  const path = new URL("../../../lib/tokenizers/bpe/program.ts", import.meta.url).pathname;
   const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", path, ...args] });
   const { code, stdout, stderr } = await command.output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
