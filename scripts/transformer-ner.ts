@@ -9,13 +9,14 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { saveCheckpoint } from "lib/weights/checkpoint.ts";
+import { readCoNLL, type TaggedSentence } from "lib/data/mod.ts";
 import { InputError, UsageError } from "lib/io/errors.ts";
-import { readText } from "lib/io/files.ts";
 import * as F from "lib/functional.ts";
 import * as nn from "lib/nn.ts";
 import { Adam } from "lib/optim.ts";
-import { confusionMatrix } from "lib/plot/mod.ts";
+import { confusionMatrix, draw } from "lib/plot/mod.ts";
 import { program } from "lib/program/run.ts";
+import { confusionCounts, macroF1 } from "lib/scores.ts";
 import { format, item, type Tensor, values } from "lib/tensor.ts";
 import { trace } from "lib/trace.ts";
 
@@ -38,12 +39,7 @@ export const defaults = {
 
 // ---- data
 
-export interface Sentence {
-  words: string[];
-  tags: string[];
-}
-
-const course: Sentence[] = [
+const course: TaggedSentence[] = [
   ["The cat sat on the mat .", "DET NOUN VERB ADP DET NOUN PUNCT"],
   ["I love eating pizza .", "PRON VERB VERB NOUN PUNCT"],
   ["John is running in the park .", "PROPN AUX VERB ADP DET NOUN PUNCT"],
@@ -51,30 +47,6 @@ const course: Sentence[] = [
   ["They are playing soccer together .", "PRON AUX VERB NOUN ADV PUNCT"],
   ["The cat is eating pizza in the park .", "DET NOUN AUX VERB NOUN ADP DET NOUN PUNCT"],
 ].map(([words, tags]) => ({ words: words.split(" "), tags: tags.split(" ") }));
-
-/** Reads sentences in CoNLL columns: a word a line, its tag in the last column, an empty line between sentences. */
-export async function readCoNLL(path: string): Promise<Sentence[]> {
-  const sentences: Sentence[] = [];
-  let open = false;
-  for (const [i, line] of (await readText(path)).split(/\r?\n/).entries()) {
-    const columns = line.trim().split(/\s+/);
-    if (columns[0] === "" || columns[0] === "-DOCSTART-") {
-      open = false;
-      continue;
-    }
-    if (columns.length < 2) {
-      throw new InputError(
-        `Cannot read '${path}': line ${i + 1} has the word "${line}" but no tag`,
-      );
-    }
-    if (!open) sentences.push({ words: [], tags: [] });
-    open = true;
-    sentences.at(-1)!.words.push(columns[0]);
-    sentences.at(-1)!.tags.push(columns.at(-1)!);
-  }
-  if (sentences.length === 0) throw new InputError(`Cannot read '${path}': it has no sentences`);
-  return sentences;
-}
 
 const PAD = "[PAD]", UNK = "[UNK]";
 
@@ -85,7 +57,7 @@ export class Vocabulary {
   private known: Set<string>;
 
   /** With `unknown`, words that come once count as unknown, so that the vector of [UNK] is trained. */
-  constructor(sentences: Sentence[], { unknown = false } = {}) {
+  constructor(sentences: TaggedSentence[], { unknown = false } = {}) {
     const counts = new Map<string, number>();
     for (const word of sentences.flatMap(({ words }) => words)) {
       counts.set(word, (counts.get(word) ?? 0) + 1);
@@ -98,7 +70,7 @@ export class Vocabulary {
   }
 
   /** Inputs (N, max_len) and targets (N, max_len), padded with 0. */
-  encode(sentences: Sentence[], max_len: number, file = "") {
+  encode(sentences: TaggedSentence[], max_len: number, file = "") {
     const pad = (ids: number[]) => [...ids, ...Array(max_len - ids.length).fill(0)];
     for (const [i, { words, tags }] of sentences.entries()) {
       const of = file && ` of '${file}'`;
@@ -404,20 +376,16 @@ export const main = program({
       tags.push(ids.slice(0, test[tags.length].words.length).map((id) => vocabulary.tags[id]));
     }
   }
-  const pairs = test.flatMap((sentence, i) => sentence.tags.map((tag, j) => [tag, tags[i][j]]));
-  const accuracy = 100 * pairs.filter(([truth, guess]) => truth === guess).length / pairs.length;
-  console.log(`Accuracy of the tags of ${pairs.length} words: ${accuracy.toFixed(2)}%`);
+  const [right, guesses] = [test.flatMap(({ tags }) => tags), tags.flat()];
+  const accuracy = right.filter((tag, i) => tag === guesses[i]).length / right.length * 100;
+  console.log(`Accuracy of the tags of ${right.length} words: ${accuracy.toFixed(2)}%`);
+  const labels = vocabulary.tags.filter((tag) => right.includes(tag) || guesses.includes(tag));
+  const counts = confusionCounts(right, guesses, labels);
   const isBIO = vocabulary.tags.slice(1).every((tag) => /^(O|[BI]-.+)$/.test(tag));
-  const f1 = isBIO ? entityF1(tags, test.map(({ tags }) => tags)) : undefined;
-  if (f1 !== undefined) console.log(`F1 of the entities: ${(100 * f1).toFixed(2)}%`);
-  const labels = vocabulary.tags.filter((tag) => pairs.some((pair) => pair.includes(tag)));
-  await confusionMatrix({
-    title: "Tags: true and predicted",
-    counts: labels.map((truth) =>
-      labels.map((guess) => pairs.filter(([t, g]) => t === truth && g === guess).length)
-    ),
-    labels,
-  }).save(run.path("confusion"));
+  const f1 = isBIO ? entityF1(tags, test.map(({ tags }) => tags)) : macroF1(counts);
+  console.log(`F1 of the ${isBIO ? "entities" : "tags, their mean"}: ${(100 * f1).toFixed(2)}%`);
+  const title = "Tags: true and predicted";
+  await draw(run.path("confusion"), () => confusionMatrix({ title, counts, labels }));
   return { model, vocabulary, predicted, accuracy, f1 };
 });
 

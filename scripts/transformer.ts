@@ -10,12 +10,12 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { saveCheckpoint } from "lib/weights/checkpoint.ts";
-import { DataLoader, readCSV, TensorDataset } from "lib/data/mod.ts";
+import { DataLoader, makePairs, pairDataset, type Pairs, readPairs } from "lib/data/mod.ts";
 import * as F from "lib/functional.ts";
 import { generate, type GenerateOptions, type LanguageModel, repeatRows } from "lib/generation.ts";
 import * as nn from "lib/nn.ts";
 import { Adam } from "lib/optim.ts";
-import { heatmap, heatmapGrid, lines } from "lib/plot/mod.ts";
+import { attentionMaps, draw, heatmap, lines } from "lib/plot/mod.ts";
 import { progressBar } from "lib/program/progress.ts";
 import { program } from "lib/program/run.ts";
 import { item, type Tensor, values } from "lib/tensor.ts";
@@ -37,53 +37,6 @@ export const defaults = {
 };
 
 type Options = Pick<typeof defaults, "d_model" | "d_ff" | "d_k" | "n_layers" | "n_heads">;
-
-// ---- data
-
-/** Pairs of sentences out of a table without a header: its first two columns, with commas between them in .csv, else tabs. */
-async function readPairs(path: string): Promise<string[][]> {
-  const separator = /\.csv$/i.test(path) ? "," : "\t";
-  const table = await readCSV(path, { header: false, columns: ["source", "target"], separator });
-  const targets = table.texts("target");
-  return table.texts("source").map((source, i) => [source, targets[i]]);
-}
-
-/** P fills up sentences to the length of the longest; S is what the decoder starts from, E what it ends with. */
-const [PAD, START, END] = ["P", "S", "E"];
-export type Pairs = ReturnType<typeof makePairs>;
-
-/** Pairs of sentences as indices of words: P is 0, the words follow as they appear, then the target's S and E. */
-export function makePairs(sentences: string[][]) {
-  const [source, target] = [[PAD], [PAD]]; // the words by index
-  const toIds = (side: number, words: string[]) => {
-    const index = new Map<string, number>();
-    const idOf = (word: string) => {
-      if (!index.has(word)) index.set(word, words.push(word) - 1);
-      return index.get(word)!;
-    };
-    return sentences.map((pair) => pair[side].split(/\s+/).map(idOf));
-  };
-  const [sources, targets] = [toIds(0, source), toIds(1, target)];
-  const [start, end] = [START, END].map((symbol) => target.push(symbol) - 1);
-  const [src_len, tgt_len] = [sources, targets].map((rows) =>
-    // the longest sentence and a P, S or E
-    rows.reduce((longest, row) => Math.max(longest, row.length), 0) + 1
-  );
-  return { source, target, sources, targets, start, end, src_len, tgt_len };
-}
-
-/** Of some pairs: encoder inputs (N, Ts), decoder inputs (N, Tt), which begin with S, and targets (N, Tt), with E. */
-export function makeDataset(pairs: Pairs, rows: number[]): TensorDataset {
-  const padded = (length: number, idsOf: (row: number) => number[]) => ({
-    data: Int32Array.from(rows.flatMap((row) => Object.assign(Array(length).fill(0), idsOf(row)))),
-    shape: [rows.length, length],
-  });
-  return new TensorDataset(
-    padded(pairs.src_len, (row) => pairs.sources[row]),
-    padded(pairs.tgt_len, (row) => [pairs.start, ...pairs.targets[row]]),
-    padded(pairs.tgt_len, (row) => [...pairs.targets[row], pairs.end]),
-  );
-}
 
 // ---- model
 
@@ -309,7 +262,7 @@ export async function evaluate(model: Transformer, rows: number[], beam_size: nu
   const { targets, end } = model.pairs;
   const decoded: number[][] = [];
   let exact = 0, right = 0, words = 0;
-  for (const [enc, dec] of new DataLoader(makeDataset(model.pairs, rows))) {
+  for (const [enc, dec] of new DataLoader(pairDataset(model.pairs, rows))) {
     const truth = [...targets[rows[decoded.length]], end];
     const predicted = await values(() => model.forward(enc, dec).logits.argMax(-1)); // (1, Tt)
     right += truth.filter((id, i) => id === predicted[i]).length;
@@ -327,9 +280,9 @@ export async function evaluate(model: Transformer, rows: number[], beam_size: nu
 async function drawPositions(d_model: number, matrix: string, curves: string) {
   const table = await sinusoidEncodingTable(128, d_model).transpose().array() as number[][];
   const axes = { title: "Positional encodings", xLabel: "token position" };
-  await heatmap({ ...axes, yLabel: "embedding dimension", values: table }).save(matrix);
+  await draw(matrix, () => heatmap({ ...axes, yLabel: "embedding dimension", values: table }));
   const dims = table.slice(0, 4).map((row, i) => [`dim = ${i}`, row.slice(0, 32)]);
-  await lines({ ...axes, yLabel: "value", series: Object.fromEntries(dims) }).save(curves);
+  await draw(curves, () => lines({ ...axes, yLabel: "value", series: Object.fromEntries(dims) }));
 }
 
 export const main = program({
@@ -349,7 +302,8 @@ export const main = program({
   },
   long: ({ pairs }) => pairs !== undefined,
 }, async (run) => {
-  const { pairs: file, d_model, epochs, learning_rate, batch_size, beam_size } = run.options;
+  const { pairs: file, d_model, epochs, learning_rate, batch_size, beam_size, all_heads } =
+    run.options;
 
   // ---- data: every tenth pair is held out
   const course = [["ich mochte ein bier", "i want a beer"]];
@@ -371,7 +325,7 @@ export const main = program({
   if (file) console.log(`${training.length} pairs to train on, ${heldOut.length} held out`);
 
   // ---- train
-  const loader = new DataLoader(makeDataset(pairs, training), { batch_size, shuffle: true });
+  const loader = new DataLoader(pairDataset(pairs, training), { batch_size, shuffle: true });
   const steps = epochs * loader.length;
   const bar = progressBar(steps);
   const costs: number[] = []; // the mean loss of each epoch
@@ -390,6 +344,10 @@ export const main = program({
     bar.log(`Epoch: ${String(epoch + 1).padStart(4, "0")} cost = ${costs[epoch].toFixed(6)}`);
   }
   bar.stop();
+  if (file || run.options.save) {
+    const words = { source: JSON.stringify(pairs.source), target: JSON.stringify(pairs.target) };
+    await saveCheckpoint(run.path("model.safetensors"), model.stateDict(), words);
+  }
 
   // ---- predict: each word given the right ones before it, then given the decoded ones
   const list = (ids: number[]) => `[${ids.map((id) => `'${pairs.target[id]}'`).join(", ")}]`;
@@ -406,18 +364,17 @@ export const main = program({
   // ---- pictures
   await drawPositions(d_model, run.path("positional-encodings"), run.path("sin-cos"));
   for (const [i, name] of ["enc_self_attns", "dec_self_attns", "dec_enc_attns"].entries()) {
-    const title = `${run.options.all_heads ? "all heads" : "first head"} of last state ${name}`;
+    const title = `${all_heads ? "all heads" : "first head"} of last state ${name}`;
     console.log(title);
-    const rows = i === 0 ? sourceWords : targetWords, columns = i === 1 ? targetWords : sourceWords;
+    const queries = i === 0 ? sourceWords : targetWords, keys = i === 1 ? targetWords : sourceWords;
     const [heads] = await attns[i].array() as number[][][][]; // (H, Tq, Tk)
-    const axes = { rows, columns, xLabel: "keys", yLabel: "queries" };
-    const maps = heads.map((values, h) => ({ title: `Head ${h + 1}`, values, ...axes }));
-    if (!run.options.all_heads) maps.splice(1);
-    await heatmapGrid({ title, maps, domain: [0, 1] }).save(run.path(name));
+    const figure = () =>
+      attentionMaps({ title, heads, queries, keys, all: all_heads, domain: [0, 1] });
+    await draw(run.path(name), figure);
   }
   const curve = { x: costs.map((_, i) => i + 1), y: costs };
   const loss = { title: "Loss", xLabel: "epoch", yLabel: "cross-entropy", series: { loss: curve } };
-  if (file) await lines(loss).save(run.path("loss"));
+  if (file) await draw(run.path("loss"), () => lines(loss));
 
   // ---- decode up to E, and compare
   const result = await evaluate(model, tested, beam_size);
@@ -429,10 +386,6 @@ export const main = program({
   const [exact, right] = [result.exactMatch, result.tokenAccuracy].map((share) => share.toFixed(4));
   const kind = heldOut.length > 0 ? "held out" : "trained on";
   console.log(`Sentences ${kind}: exact match ${exact}, token accuracy ${right}`);
-  if (file || run.options.save) {
-    const words = { source: JSON.stringify(pairs.source), target: JSON.stringify(pairs.target) };
-    await saveCheckpoint(run.path("model.safetensors"), model.stateDict(), words);
-  }
   return { model, costs, predictions, greedyInput, attns, ...result };
 });
 

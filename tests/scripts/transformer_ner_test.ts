@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { readCoNLL } from "lib/data/mod.ts";
 import { InputError, UsageError } from "lib/io/errors.ts";
 import * as nn from "lib/nn.ts";
 import { torch } from "lib/random.ts";
@@ -13,7 +14,6 @@ import {
   MultiHeadAttentionOriginal,
   MultiHeadAttentionSimple,
   OwnLayerNorm,
-  readCoNLL,
 } from "scripts/transformer-ner.ts";
 import { assertClose, numbers, readReference, toTensor } from "../helpers/compare.ts";
 import { testOnDevices } from "../helpers/devices.ts";
@@ -43,6 +43,8 @@ testOnDevices("the tagger has PyTorch's losses, tags and logits", async (device)
   if (device !== "cpu") return;
   assertEquals(result!.predicted, recorded.predicted_ids);
   assertEquals(result!.accuracy, 100);
+  assertEquals(result!.f1, 1);
+  assertEquals(printed.at(-1), "F1 of the tags, their mean: 100.00%");
   const inputs = tf.tensor2d(recorded.first_inputs, undefined, "int32");
   const logits = await values(() => result!.model.forward(inputs));
   assertClose(logits, recorded.final_logits.data, { absolute: 5e-3, relative: 1e-3 });

@@ -8,6 +8,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { loadCheckpoint } from "lib/weights/checkpoint.ts";
+import { makePairs, pairDataset } from "lib/data/mod.ts";
 import { InputError, UsageError } from "lib/io/errors.ts";
 import * as F from "lib/functional.ts";
 import { Adam } from "lib/optim.ts";
@@ -18,8 +19,6 @@ import {
   defaults,
   greedyDecoder,
   main,
-  makeDataset,
-  makePairs,
   MultiHeadAttention,
   sinusoidEncodingTable,
   Transformer,
@@ -61,7 +60,7 @@ testOnDevices("transformer is PyTorch's: weights, logits, attention, gradients",
   assertEquals(model.countParameters(true), expected.n_parameters);
   await assertInitial(model, initial);
 
-  const [enc, dec, target] = makeDataset(pairs, [0]).batch([0]);
+  const [enc, dec, target] = pairDataset(pairs, [0]).batch([0]);
   assertEquals([...await enc.data()], [1, 2, 3, 4, 0]);
   assertEquals([...await dec.data()], [5, 1, 2, 3, 4]);
   assertEquals([...await target.data()], [1, 2, 3, 4, 6]);
@@ -120,7 +119,7 @@ testOnDevices("another seed is PyTorch's, too", async () => {
   const model = new Transformer(pairs, defaults);
   await assertInitial(model, initial);
   const optimizer = new Adam(model.parameters(), { lr: 0.001 });
-  const [enc, dec, target] = makeDataset(pairs, [0]).batch([0]);
+  const [enc, dec, target] = pairDataset(pairs, [0]).batch([0]);
   for (const step of [0, 1]) {
     const loss = optimizer.step(() => F.crossEntropy(model.forward(enc, dec).logits, target));
     assertClose([await item(loss)], [losses[step]], { relative: tolerances[step] });
@@ -203,7 +202,7 @@ testOnDevices("padding changes nothing: source, target and batch", async () => {
   torch.manualSeed(3);
   const pairs = makePairs(someWords);
   const model = new Transformer(pairs, tiny);
-  const [enc, dec, target] = makeDataset(pairs, [0, 1, 2]).batch([0, 1, 2]);
+  const [enc, dec, target] = pairDataset(pairs, [0, 1, 2]).batch([0, 1, 2]);
   const V = pairs.target.length;
   const padded = await model.forward(enc, dec).logits.array() as number[][][]; // (3, 5, V)
   const losses: number[] = [];
@@ -331,7 +330,7 @@ testOnDevices("--pairs learns to translate, and says how well", async (device) =
     n_layers: 1,
   });
   copy.loadStateDict(saved);
-  const [enc, dec] = makeDataset(model.pairs, [9]).batch([0]);
+  const [enc, dec] = pairDataset(model.pairs, [9]).batch([0]);
   const logits = await model.forward(enc, dec).logits.data();
   assertEquals(await copy.forward(enc, dec).logits.data(), logits);
   await Deno.stat(`${out}/loss.svg`);
@@ -346,6 +345,27 @@ testOnDevices("--all_heads draws each head; --trace names the modules", async ()
   const table = printed.join("\n");
   assertMatch(table, /encoder\.layers\.0\.enc_self_attn\.W_Q +linear +\(1, 5, 32\)/);
   assertMatch(table, /decoder\.layers\.0\.dec_enc_attn +softmax +\(1, 4, 5, 5\)/);
+}, ["reference"]);
+
+testOnDevices("a word that no picture can show costs neither weights nor picture", async () => {
+  const folder = await temporaryFolder();
+  await Deno.writeTextFile(`${folder}/pairs.tsv`, "a\bb \0\tx\n");
+  await Deno.mkdir(`${folder}/out/loss.svg`, { recursive: true }); // in the way of a picture
+  const { error } = console;
+  const warned: string[] = [];
+  console.error = (line: string) => warned.push(line);
+  try {
+    const flags = [...small, "--device=reference", "--epochs=1", `--out=${folder}/out`];
+    await run(main, `--pairs=${folder}/pairs.tsv`, ...flags);
+  } finally {
+    console.error = error;
+  }
+  assertEquals(warned.length, 1);
+  assertMatch(warned[0], /^warning: Cannot write '.*loss\.svg'/);
+  await loadCheckpoint(`${folder}/out/model.safetensors`);
+  const svg = await Deno.readTextFile(`${folder}/out/enc_self_attns.svg`);
+  assertStringIncludes(svg, ">aU+0008b<");
+  assertStringIncludes(svg, ">U+0000<");
 }, ["reference"]);
 
 Deno.test("bad pairs and flags are said in one line", async () => {
