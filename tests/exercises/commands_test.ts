@@ -1,10 +1,12 @@
 /** Tests of the commands, of the process that checks, and of grading. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { parse } from "@std/csv";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { answerFile, findEntry, load, root } from "./framework/catalog.ts";
-import { Checker, typeError } from "./framework/checker.ts";
+import { answerFile, findEntry, load, root, startFile } from "./framework/catalog.ts";
+import type { Code } from "./framework/exercise.ts";
+import { Checker } from "./framework/checker.ts";
+import { typeError } from "./framework/deno.ts";
 
 const workspace = fileURLToPath(root);
 const entry = findEntry("grad_b");
@@ -41,14 +43,20 @@ Deno.test("deno task exercise, hint and solution lead through an exercise", () =
     assertStringIncludes(begun.out, "Deriva en papel");
     assertStringIncludes(await Deno.readTextFile(file), 'throw new Error("TODO grad_b")');
 
-    const [waiting, hint1, solution] = await Promise.all([
+    const [waiting, checked, hint1, solution] = await Promise.all([
       command("exercise", "grad_b", my),
+      command("check", "grad_b", my, "--lang=es"),
       command("hint", "grad_b", my),
       command("solution", "grad_b", my),
     ]);
     assertEquals(waiting.code, 1);
     assertStringIncludes(waiting.out, "Derive the binary cross-entropy");
     assertStringIncludes(waiting.out, "grad_b: the TODO is still there");
+    assertEquals(checked.code, 1);
+    assertMatch(
+      checked.out,
+      /^grad_b: el TODO sigue ahí\n(.*\n)* {2}comprueba: deno task check grad_b\n$/,
+    );
     assertMatch(hint1.out, /^Hint 1 of 3:/);
     assertMatch(solution.out, /^\+ {2}const err = /m);
     assertMatch(solution.out, /^- {2}throw new Error/m);
@@ -62,12 +70,34 @@ Deno.test("deno task exercise, hint and solution lead through an exercise", () =
     assertEquals(failing.code, 1);
     assertMatch(
       failing.out,
-      /^grad_b: gradients\(\)\[0\]: wrong gradient at \[0\]: expected 0\.3024, received -0\.3024\n {2}shape \(2\) is right; 2 of 2 values differ \(tolerance 1e-4\)\n {2}input: seed 3.*\n {2}means: the sign is wrong.*\n {2}next: out\/\w+\/grad_b\.ts, gradients\(\) {3}hint: deno task hint grad_b\n$/m,
+      /^grad_b: gradients\(\)\[0\]: wrong gradient at \[0\]: expected 0\.3024, received -0\.3024\n {2}shape \(2\) is right; 2 of 2 values differ \(tolerance 1e-4\)\n {2}input: seed 3.*\n {2}means: the sign is wrong.*\n {2}next: out\/\w+\/grad_b\.ts, gradients\(\) {3}hint: deno task hint grad_b\n {2}check: deno task check grad_b\n$/m,
     );
     assertEquals(/^ {4}at /m.test(failing.out + failing.error), false, "a stack trace");
 
     await Deno.writeTextFile(file, right);
-    const passing = await command("exercise", "grad_b", my);
+    const digits = findEntry("digits");
+    await Deno.writeTextFile(
+      join(folder, "digits.ts"),
+      startFile(digits, await load(digits), "en"),
+    );
+    const [passing, all] = await Promise.all([
+      command("exercise", "grad_b", my),
+      command("check", my),
+    ]);
+    assertEquals(all, {
+      code: 1,
+      error: "",
+      out: [
+        "grad_b: all checks pass",
+        "digits: the TODO is still there",
+        "  means: nothing is wrong: this exercise waits for your code",
+        `  next: ${
+          relative(workspace, folder)
+        }/digits.ts, encodeSum(), AdditionDataset.digits()   hint: deno task hint digits`,
+        "  check: deno task check digits",
+        "1 of 2 pass\n",
+      ].join("\n"),
+    });
     assertEquals([passing.code, passing.error], [0, ""]);
     assertStringIncludes(passing.out, "grad_b: all checks pass");
     const list = await command("exercise", my);
@@ -76,24 +106,85 @@ Deno.test("deno task exercise, hint and solution lead through an exercise", () =
   }));
 
 Deno.test("the commands answer --help and refuse what they do not know", async () => {
-  const names = ["exercise", "hint", "solution", "grade"];
+  const names = ["exercise", "check", "hint", "solution", "grade"];
   for (const { code, out } of await Promise.all(names.map((name) => command(name, "--help")))) {
     assertEquals(code, 0);
     assertMatch(out, /^Usage: deno task \w+ \[\w+\]/);
     assertStringIncludes(out, "--lang");
   }
-  const [misspelt, language, flag, nowhere] = await Promise.all([
+  const [misspelt, language, flag, nowhere, notBegun] = await Promise.all([
     command("exercise", "grab_b"),
     command("hint", "grad_b", "--lang=fr"),
     command("solution", "grad_b", "--al"),
     command("grade", "out/no-such-folder"),
+    command("check", "grad_b", "--my=out/no-such-folder"),
   ]);
-  assertEquals([misspelt, language, flag, nowhere].map(({ code }) => code), [2, 2, 2, 1]);
+  const all = [misspelt, language, flag, nowhere, notBegun];
+  assertEquals(all.map(({ code }) => code), [2, 2, 2, 1, 2]);
+  assertStringIncludes(notBegun.error, "begin with deno task exercise grad_b");
   assertStringIncludes(misspelt.error, "did you mean grad_b?");
   assertStringIncludes(language.error, "--lang expects es or en: given 'fr'");
   assertStringIncludes(flag.error, "Unknown flag --al");
   assertStringIncludes(nowhere.error, "Cannot read the folder");
 });
+
+Deno.test("deno task check --watch misses no save, whatever an editor does", () =>
+  withFolder(async (folder) => {
+    const file = join(folder, "digits.ts");
+    const digits = findEntry("digits");
+    const exercise = await load(digits);
+    await Deno.writeTextFile(file, startFile(digits, exercise, "en").replaceAll("\n", "\r\n"));
+    const watching = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-A",
+        join(workspace, "tests/exercises/check.ts"),
+        "digits",
+        "--watch",
+        `--my=${folder}`,
+      ],
+      env: { NO_COLOR: "1", LC_ALL: "C" },
+      stdout: "piped",
+    }).spawn();
+    const output = watching.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let printed = "";
+    /** Reads up to a report. */
+    const until = async (report: string) => {
+      while (!printed.includes(report)) {
+        const { value, done } = await output.read();
+        if (done) throw new Error(`--watch ended before it said '${report}': ${printed}`);
+        printed += value;
+      }
+      printed = printed.slice(printed.indexOf(report) + report.length);
+    };
+    const answer = (code: Code) => answerFile(digits, exercise, code);
+    const right = answer(exercise.solution);
+    const forwards = answer(exercise.diagnoses.forwards.wrong[0]);
+    try {
+      await until("digits: the TODO is still there");
+      await Deno.writeTextFile(file, forwards); // in place
+      await until("means: the sum is written forwards");
+      const other = join(folder, "other"); // as sed -i and many editors do
+      await Deno.writeTextFile(other, right);
+      await Deno.rename(other, file);
+      await until("digits: all checks pass");
+      await Deno.rename(file, other); // away for a while
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await Deno.writeTextFile(file, forwards);
+      await until("means: the sum is written forwards");
+      // The second save falls into the check of the first, or comes too early for it.
+      for (const wait of [20, 150]) {
+        await Deno.writeTextFile(file, `${forwards}\n// ${wait}`);
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        await Deno.writeTextFile(file, `${right}\n// ${wait}`);
+        await until("digits: all checks pass");
+      }
+    } finally {
+      watching.kill();
+      await output.cancel();
+      await watching.status;
+    }
+  }));
 
 Deno.test("whatever a file does, its check ends with a report", () =>
   withFolder(async (folder) => {
@@ -145,6 +236,32 @@ Deno.test("whatever a file does, its check ends with a report", () =>
         before(`return gradients(X, yTruth, weights, bias);`),
       );
       assertStringIncludes(recursive.report, "a call calls itself without end");
+
+      // Results and errors that cannot be read, or not to their end.
+      const unreadable = {
+        disposed: [`X.dispose(); return [X, X] as never;`, "Tensor is disposed"],
+        cyclic: [`const a: unknown[] = []; a.push(a); return [a, a] as never;`, "contains itself"],
+        getter: [`return [{ get x() { throw new Error("no x"); } }] as never;`, "no x"],
+        proxy: [`return [new Proxy([], { get() { throw Error("trap"); } })] as never;`, "trap"],
+        deep: [
+          `let a: unknown = 1; for (let i = 0; i < 20000; i++) a = [a]; return [a, a] as never;`,
+          "more than 100 levels deep",
+        ],
+        stack: [
+          `throw Object.defineProperty(new Error("mine"), "stack", { get() { throw 1; } });`,
+          "mine",
+        ],
+        message: [
+          `throw Object.defineProperty(new Error(), "message", { get() { throw 1; } });`,
+          "an error that cannot be read",
+        ],
+        nothing: [`throw Object.create(null);`, "an error that cannot be read"],
+      };
+      for (const [name, [code, message]] of Object.entries(unreadable)) {
+        const { stage, report } = await check(name, before(code));
+        assertEquals(stage, "throws", report);
+        assertStringIncludes(report, message);
+      }
 
       const exit = await check("exit", before(`Deno.exit(0);`));
       assertEquals(exit.stage, "crash");
@@ -229,7 +346,7 @@ Deno.test("deno task grade: what one student does disturbs no other", () =>
       "grade",
       folder,
       `--out=${out}`,
-      "--seconds=8",
+      "--seconds=5",
       "--megabytes=400",
       "--jobs=2",
       "--lang=en",

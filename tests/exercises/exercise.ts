@@ -2,11 +2,10 @@
 import { dirname } from "node:path";
 import { UsageError } from "lib/io/errors.ts";
 import { findEntry, load, loadAll, startFile } from "./framework/catalog.ts";
-import { Checker, typeError } from "./framework/checker.ts";
+import { Checker } from "./framework/checker.ts";
 import { exists, paragraph, runCommand, studentFile } from "./framework/command.ts";
-import type { Language } from "./framework/exercise.ts";
-import type { Result, StudentFile } from "./framework/run_check.ts";
-import { texts } from "./framework/texts.ts";
+import type { Language } from "./framework/language.ts";
+import { checkFile, watchFile } from "./framework/watch.ts";
 
 const words = {
   en: {
@@ -19,9 +18,8 @@ const words = {
     begin: (name: string) => `Begin with: deno task exercise ${name}`,
     written: (file: string) => `Your file is ${file}; the place for your code is marked with TODO.`,
     check: (name: string) =>
-      `Check it with: deno test -A --filter my/${name}   or at each save: deno task exercise ${name} --watch`,
+      `Check it with: deno task check ${name}   or at each save: deno task check ${name} --watch`,
     hint: (name: string) => `If you are stuck: deno task hint ${name}`,
-    watching: (file: string) => `Checking ${file} at each save; end with ctrl-C.`,
     done: (name: string) => `Compare with another solution: deno task solution ${name}`,
   },
   es: {
@@ -35,9 +33,8 @@ const words = {
     written: (file: string) =>
       `Tu fichero es ${file}; el lugar para tu código está marcado con TODO.`,
     check: (name: string) =>
-      `Compruébalo con: deno test -A --filter my/${name}   o cada vez que guardes: deno task exercise ${name} --watch`,
+      `Compruébalo con: deno task check ${name}   o cada vez que guardes: deno task check ${name} --watch`,
     hint: (name: string) => `Si te atascas: deno task hint ${name}`,
-    watching: (file: string) => `Se comprueba ${file} cada vez que lo guardes; termina con ctrl-C.`,
     done: (name: string) => `Compara con otra solución: deno task solution ${name}`,
   },
 };
@@ -76,48 +73,11 @@ await runCommand({
   if (!begun) console.log([w.written(file.shown), w.check(name), w.hint(name)].join("\n"));
   if (watch) return await watchFile(name, file, language);
   if (!begun) return;
-  const result = await checkOnce(name, file, language);
+  const checker = new Checker({ language });
+  const result = await checkFile(name, file, checker, language).finally(() => checker.close());
   if (result.state !== "passed") return 1;
   console.log(w.done(name));
 });
-
-/** One check in a new process, which loads the file as it is now, and its report; type errors take longer to find. */
-async function checkOnce(
-  name: string,
-  file: StudentFile,
-  language: Language,
-  heading = "",
-): Promise<Result> {
-  const checker = new Checker({ language });
-  try {
-    const result = await checker.check(name, file);
-    console.log(heading + result.report);
-    if (result.state === "failed") {
-      const types = await typeError(file);
-      if (types) console.log(`  ${texts[language].types}: ${types}`);
-    }
-    return result;
-  } finally {
-    await checker.close();
-  }
-}
-
-async function watchFile(name: string, file: StudentFile, language: Language) {
-  console.log(words[language].watching(file.shown));
-  // Editors replace a file by another of the same name, so the folder is watched.
-  const events = Deno.watchFs(dirname(file.path), { recursive: false });
-  let last = "";
-  const check = async () => {
-    const text = await Deno.readTextFile(file.path).catch(() => last);
-    if (text === last) return;
-    last = text;
-    await checkOnce(name, file, language, `\n[${new Date().toLocaleTimeString()}] `);
-  };
-  await check();
-  for await (const { paths } of events) {
-    if (paths.includes(file.path)) await check();
-  }
-}
 
 async function list(language: Language, folder: string) {
   const w = words[language];

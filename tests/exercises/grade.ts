@@ -4,10 +4,11 @@ import { stringify } from "@std/csv";
 import { InputError, UsageError } from "lib/io/errors.ts";
 import { writeFileAtomic } from "lib/io/files.ts";
 import { entries, findEntry } from "./framework/catalog.ts";
-import { Checker, fetchPackages } from "./framework/checker.ts";
+import { Checker } from "./framework/checker.ts";
 import { fromHere, runCommand } from "./framework/command.ts";
-import type { Language } from "./framework/exercise.ts";
-import type { Result } from "./framework/run_check.ts";
+import { fetchPackages } from "./framework/deno.ts";
+import type { Language } from "./framework/language.ts";
+import type { Result } from "./framework/report.ts";
 
 type Grade = {
   student: string;
@@ -136,6 +137,7 @@ async function gradeStudent(
       const file = files.get(exercise);
       const result: Result = file
         ? await checker.check(exercise, { path: join(copy, file), shown: `my/${file}` })
+          .catch((error) => brokenCheck(exercise, error))
         : { exercise, state: "not started", report: "" };
       const stage = result.state === "failed" ? result.stage! : "";
       grades.push({ student, exercise, state: result.state, stage, report: result.report });
@@ -145,6 +147,11 @@ async function gradeStudent(
     await Deno.remove(temporary, { recursive: true });
   }
   return grades;
+}
+
+/** What is graded if a check breaks on an answer that it does not foresee; the class goes on. */
+function brokenCheck(exercise: string, error: unknown): Result {
+  return { exercise, state: "failed", stage: "crash", report: `${exercise}: ${error}` };
 }
 
 /** Copies plain files and folders, no links, and no file that is too large to be an answer. */

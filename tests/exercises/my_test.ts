@@ -1,8 +1,10 @@
 /** Checks the exercises that have been begun: my/NAME.ts; the others are skipped. */
 import { loadAll } from "./framework/catalog.ts";
-import { Checker, typeError } from "./framework/checker.ts";
+import { Checker } from "./framework/checker.ts";
 import { exists, studentFile } from "./framework/command.ts";
-import { environmentLanguage, texts } from "./framework/texts.ts";
+import { typeError } from "./framework/deno.ts";
+import { environmentLanguage } from "./framework/language.ts";
+import { texts } from "./framework/texts.ts";
 
 const language = environmentLanguage();
 const checker = new Checker({ language });

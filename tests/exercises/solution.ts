@@ -3,6 +3,7 @@ import { createTwoFilesPatch } from "diff";
 import { UsageError } from "lib/io/errors.ts";
 import { answerFile, findEntry, load, startFile } from "./framework/catalog.ts";
 import { exists, runCommand, studentFile } from "./framework/command.ts";
+import { texts } from "./framework/texts.ts";
 
 await runCommand({
   name: "solution",
@@ -18,7 +19,7 @@ await runCommand({
   const exercise = await load(entry);
   const { path, shown } = studentFile(name, folder);
   if (mine && !exists(path)) {
-    throw new UsageError(`There is no ${shown} yet: begin with deno task exercise ${name}`);
+    throw new UsageError(texts[language].notBegun(shown, name));
   }
   const old = mine ? await Deno.readTextFile(path) : startFile(entry, exercise, language);
   const solution = answerFile(entry, exercise, exercise.solution);

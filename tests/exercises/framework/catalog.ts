@@ -1,7 +1,9 @@
 /** The exercises that there are: the files tests/exercises/SCRIPT/NAME.ts. */
 import { InputError, UsageError } from "lib/io/errors.ts";
 import { distance } from "fastest-levenshtein";
-import { applyCode, applyStart, type Code, type Exercise, type Language } from "./exercise.ts";
+import type { Code } from "./edits.ts";
+import { applyCode, applyStart, type Exercise } from "./exercise.ts";
+import type { Language } from "./language.ts";
 
 export const root = new URL("../../../", import.meta.url);
 const folder = new URL("../", import.meta.url);
@@ -78,8 +80,10 @@ export async function loadAll(): Promise<(Entry & { exercise: Exercise })[]> {
   );
 }
 
+/** The text of a script, its lines ended as the edits expect it, whatever the checkout does. */
 function source(script: string): string {
-  return Deno.readTextFileSync(new URL(`scripts/${script}.ts`, root));
+  const text = Deno.readTextFileSync(new URL(`scripts/${script}.ts`, root));
+  return text.replaceAll("\r\n", "\n");
 }
 
 /** The script as a student gets it, with the TODO. */

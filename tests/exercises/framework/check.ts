@@ -1,44 +1,18 @@
 /** What a check can ask of a student's file, and what it says if the answer is not right. */
-import * as tf from "@tensorflow/tfjs";
-import type { Diagnosis, Language } from "./exercise.ts";
+import type * as tf from "@tensorflow/tfjs";
+import { countProducts } from "./cost.ts";
+import type { Language, Text } from "./language.ts";
+import { Failure, type Stage } from "./report.ts";
 import { texts } from "./texts.ts";
-
-/** Where a check fails: the first of these that does. */
-export type Stage =
-  | "not started"
-  | "does not load"
-  | "missing export"
-  | "throws"
-  | "shape"
-  | "NaN"
-  | "value"
-  | "gradient"
-  | "cost"
-  | "endless loop"
-  | "crash";
-
-/** Why a check fails. The first line is `message`, the others follow in this order. */
-export interface Reason {
-  stage: Stage;
-  message: string;
-  detail?: string;
-  input?: string;
-  means: string;
-  /** The diagnosis of the exercise that `means` is. */
-  diagnosis?: string;
-}
-
-/** Ends a check. */
-export class Failure extends Error {
-  override name = "Failure";
-  constructor(readonly reason: Reason) {
-    super(reason.message);
-  }
-}
-
-/** Numbers, texts and truth values, alone, in arrays of any depth, in tensors, or in objects. */
-// deno-lint-ignore no-explicit-any
-export type Values = any;
+import {
+  differentShape,
+  type Flat,
+  flatten,
+  isClose,
+  show,
+  showShape,
+  type Values,
+} from "./values.ts";
 
 /**
  * What a mistake would give: the values, a function without parameters that works them out, or a function of what was
@@ -77,13 +51,13 @@ export interface Expectation<D extends string> {
 /** Passed to the `check` of an exercise. */
 export class Check<D extends string = string> {
   readonly #exports: Record<string, unknown>;
-  readonly #diagnoses: Record<string, Diagnosis>;
+  readonly #diagnoses: Record<string, { means: Text }>;
   readonly #file: { url: string; shown: string };
   readonly #language: Language;
 
   constructor(
     exports: Record<string, unknown>,
-    diagnoses: Record<string, Diagnosis>,
+    diagnoses: Record<string, { means: Text }>,
     file: { url: string; shown: string },
     language: Language,
   ) {
@@ -122,7 +96,7 @@ export class Check<D extends string = string> {
 
   #thrown(what: string, error: unknown, input?: string): Failure {
     if (error instanceof Failure) return error;
-    const message = error instanceof Error ? error.message : String(error);
+    const { name, message, isOverflow } = describe(error);
     if (message.startsWith("TODO ")) {
       return new Failure({
         stage: "not started",
@@ -130,23 +104,20 @@ export class Check<D extends string = string> {
         means: this.#texts.unknownStart,
       });
     }
-    const name = error instanceof Error ? error.name : typeof error;
     const place = placeIn(this.#file, error);
-    const overflow = error instanceof RangeError && /call stack/i.test(message);
     return new Failure({
       stage: "throws",
       message: this.#texts.throws(what, `${name}: ${message.split("\n")[0]}`) +
         (place ? this.#texts.at(place) : ""),
       input,
-      means: overflow ? this.#texts.unknownEndless : this.#texts.unknownThrow,
+      means: isOverflow ? this.#texts.unknownEndless : this.#texts.unknownThrow,
     });
   }
 
   /** Fails unless the student's code gives these values. */
   async equal(expectation: Expectation<D>): Promise<void> {
     const { what, got, want, input, stage = "value", tolerance = 1e-4 } = expectation;
-    const raw = await this.run(what, got, input);
-    const received = await flatten(raw);
+    const received = await this.run(what, async () => await flatten(await got()), input);
     const expected = await flatten(want);
     const t = this.#texts;
     const fail = async (stage: Stage, message: string, otherwise: string, detail?: string) => {
@@ -291,129 +262,27 @@ export class Check<D extends string = string> {
   }
 }
 
-// ---- values
-
-/** A single value in what a student's code gives. */
-export type Leaf = number | string | boolean | null | undefined;
-
-/** All single values with the paths to them, and the shape if there is one. */
-interface Flat {
-  shape?: number[];
-  leaves: { path: string; value: Leaf }[];
-}
-
-/** Values of any form as a list. */
-export async function flatten(x: Values): Promise<Flat> {
-  if (x instanceof tf.Tensor) {
-    const data = await x.data();
-    const leaves = Array.from(data, (value, i) => ({ path: indexPath(i, x.shape), value }));
-    return { shape: x.shape, leaves };
+/** Name and message of what was thrown, whatever it is: a student's error can throw when it is read. */
+export function describe(error: unknown) {
+  try {
+    const isError = error instanceof Error;
+    const message = String(isError ? error.message : error);
+    const isOverflow = error instanceof RangeError && /call stack/i.test(message);
+    return { name: String(isError ? error.name : typeof error), message, isOverflow };
+  } catch {
+    return { name: "Error", message: "an error that cannot be read", isOverflow: false };
   }
-  if (ArrayBuffer.isView(x)) x = Array.from(x as Float32Array);
-  if (x instanceof Map) x = Object.fromEntries(x);
-  if (x instanceof Set) x = [...x];
-  if (Array.isArray(x)) {
-    const parts = await Promise.all(x.map(flatten));
-    const inner = parts[0]?.shape;
-    const regular = parts.every(({ shape }) => shape && String(shape) === String(inner));
-    return {
-      shape: regular ? [x.length, ...(inner ?? [])] : undefined,
-      leaves: parts.flatMap(({ leaves }, i) =>
-        leaves.map(({ path, value }) => ({ path: joinPaths(i, path), value }))
-      ),
-    };
-  }
-  if (typeof x === "object" && x !== null) {
-    const keys = Object.keys(x).sort();
-    const parts = await Promise.all(keys.map((key) => flatten(x[key])));
-    return {
-      leaves: parts.flatMap(({ leaves }, i) =>
-        leaves.map(({ path, value }) => ({ path: keys[i] + path, value }))
-      ),
-    };
-  }
-  return { shape: x === undefined ? undefined : [], leaves: [{ path: "", value: x as Leaf }] };
 }
-
-function joinPaths(i: number, path: string): string {
-  return path.startsWith("[") ? `[${i}, ${path.slice(1)}` : `[${i}]${path}`;
-}
-
-function indexPath(i: number, shape: number[]): string {
-  const index: number[] = [];
-  for (const size of [...shape].reverse()) {
-    index.unshift(i % size);
-    i = Math.floor(i / size);
-  }
-  return index.length ? `[${index.join(", ")}]` : "";
-}
-
-type Texts = typeof texts.en;
-
-function differentShape(received: Flat, expected: Flat, t: Texts) {
-  const paths = ({ leaves }: Flat) => leaves.map(({ path }) => path).join();
-  const same = expected.shape && received.shape
-    ? String(expected.shape) === String(received.shape)
-    : paths(expected) === paths(received);
-  return same ? undefined : { expected: showShape(expected, t), received: showShape(received, t) };
-}
-
-function showShape({ shape, leaves }: Flat, t: Texts): string {
-  if (shape) return `(${shape.join(", ")})`;
-  return leaves.length === 1 && leaves[0].value === undefined
-    ? t.nothing
-    : t.elements(leaves.length);
-}
-
-/** A value in a report. */
-function show(x: unknown): string {
-  if (typeof x !== "number") {
-    return typeof x === "string"
-      ? `"${x}"`
-      : Array.isArray(x)
-      ? `[${x.map(show).join(", ")}]`
-      : `${x}`;
-  }
-  if (Number.isInteger(x) || !Number.isFinite(x)) return String(x);
-  const size = Math.abs(x);
-  return size >= 1e-3 && size < 1e5 ? x.toFixed(4) : x.toExponential(3);
-}
-
-function isClose(a: Leaf, b: Leaf, tolerance: number): boolean {
-  if (typeof a === "boolean" || typeof b === "boolean") return Number(a) === Number(b);
-  if (typeof a !== "number" || typeof b !== "number") return a === b;
-  if (!Number.isFinite(a) || !Number.isFinite(b)) return Object.is(a, b);
-  return Math.abs(a - b) <= tolerance * (1 + Math.abs(b));
-}
-
-// ---- errors in the student's file
 
 /** `my/name.ts:12:5` if the error comes from there. */
 export function placeIn(file: { url: string; shown: string }, error: unknown): string | undefined {
-  const text = error instanceof Error ? `${error.message}\n${error.stack}` : "";
+  let text = "";
+  try {
+    if (error instanceof Error) text = `${error.message}\n${error.stack}`;
+  } catch {
+    return undefined;
+  }
   const at = text.indexOf(file.url);
   const place = at < 0 ? undefined : /^[^:]*(:\d+:\d+)/.exec(text.slice(at + file.url.length));
   return place ? file.shown + place[1] : undefined;
-}
-
-// ---- tools of the checks
-
-/** How many matrix products `f` makes, and how many multiplications they are. */
-async function countProducts<T>(f: () => T | Promise<T>) {
-  let result: T;
-  const profile = await tf.profile(
-    (async () => {
-      result = await f();
-      return tf.scalar(0);
-    }) as unknown as () => tf.TensorContainer,
-  );
-  const matmuls = profile.kernels.filter(({ name }) => /MatMul$/.test(name));
-  let [products, multiplications] = [0, 0];
-  for (const { inputShapes: [a], outputShapes: [out] } of matmuls) {
-    const size = (shape: number[]) => shape.reduce((x, y) => x * y, 1);
-    // A (..., M, K) times B gives (..., M, N), whether or not an operand is transposed.
-    multiplications += size(out) * size(a!.slice(-2)) / out.at(-2)!;
-    products++;
-  }
-  return { result: result!, products, multiplications };
 }

@@ -4,8 +4,9 @@
  * not know: what they print is not taken for an answer.
  */
 import { findEntry, load } from "./catalog.ts";
-import type { Language } from "./exercise.ts";
-import { runCheck, type StudentFile } from "./run_check.ts";
+import type { Language } from "./language.ts";
+import type { StudentFile } from "./report.ts";
+import { runCheck } from "./run_check.ts";
 
 /** What the process is asked. */
 export interface Job {

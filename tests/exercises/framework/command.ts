@@ -1,12 +1,12 @@
-/** What the commands `deno task exercise`, `hint`, `solution` and `grade` have in common. */
+/** What the commands `deno task exercise`, `check`, `hint`, `solution` and `grade` have in common. */
 import { fileURLToPath } from "node:url";
 import { join, relative, resolve } from "node:path";
 import { type Defaults, describeFlags, parseFlags } from "lib/program/flags.ts";
 import { InputError, UsageError } from "lib/io/errors.ts";
 import { root } from "./catalog.ts";
-import { dedent, type Language, type Text } from "./exercise.ts";
-import type { StudentFile } from "./run_check.ts";
-import { environmentLanguage } from "./texts.ts";
+import { dedent } from "./edits.ts";
+import { environmentLanguage, type Language, type Text } from "./language.ts";
+import type { StudentFile } from "./report.ts";
 
 /** A command: `deno task NAME [ARGUMENT] [FLAGS]`. */
 export interface Command<D extends Defaults> {

@@ -1,12 +1,5 @@
 /** The fixed sentences of the reports, in English and Spanish. */
-import type { Language } from "./exercise.ts";
-
-/** Spanish if the environment is, else English. */
-export function environmentLanguage(): Language {
-  const locale = Deno.env.get("LC_ALL") || Deno.env.get("LC_MESSAGES") || Deno.env.get("LANG") ||
-    "";
-  return locale.startsWith("es") ? "es" : "en";
-}
+import type { Language } from "./language.ts";
 
 const en = {
   notStarted: "the TODO is still there",
@@ -41,6 +34,11 @@ const en = {
   means: "means",
   next: "next",
   hint: "hint",
+  check: "check",
+  passed: "all checks pass",
+  watching: (file: string) => `Checking ${file} at each save; end with ctrl-C.`,
+  notBegun: (file: string, name: string) =>
+    `There is no ${file} yet: begin with deno task exercise ${name}`,
   types: "types",
   sign: "all values have the wrong sign",
   factor: (factor: string) => `all values are ${factor} times the expected ones`,
@@ -92,6 +90,10 @@ const es: typeof en = {
   means: "significa",
   next: "sigue por",
   hint: "pista",
+  check: "comprueba",
+  passed: "pasa todas las comprobaciones",
+  watching: (file) => `Se comprueba ${file} cada vez que lo guardes; termina con ctrl-C.`,
+  notBegun: (file, name) => `No hay ningún ${file} todavía: empieza con deno task exercise ${name}`,
   types: "tipos",
   sign: "todos los valores tienen el signo contrario",
   factor: (factor) => `todos los valores son ${factor} veces los esperados`,

@@ -3,7 +3,8 @@ import { assert, assertEquals } from "@std/assert";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { answerFile, type Entry, root, startFile } from "./catalog.ts";
-import { type Code, EditError, type Exercise } from "./exercise.ts";
+import { type Code, EditError } from "./edits.ts";
+import type { Exercise } from "./exercise.ts";
 import { runCheck } from "./run_check.ts";
 
 const folder = fileURLToPath(new URL("out/exercises/", root));
