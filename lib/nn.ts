@@ -348,6 +348,11 @@ export class ModuleList<M extends Module> extends Module {
     Object.assign(this, [...modules]);
   }
 
+  /** A list of `length` modules that `make` makes one after the other. */
+  static repeat<M extends Module>(length: number, make: (i: number) => M): ModuleList<M> {
+    return new ModuleList(Array.from({ length }, (_, i) => make(i)));
+  }
+
   get length(): number {
     return this.namedChildren().length;
   }

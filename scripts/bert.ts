@@ -4,18 +4,18 @@
  * the norm of its attention made once and trained; there they are new, and random, at each call.
  * Shapes: B rows, T = maxlen, C = d_model, H = n_heads, D = d_k, M = max_pred masked words, V words.
  *   ids and segments (B, T) -> encoder (B, T, C) -> at masked_pos (B, M): logits (B, M, V); at [CLS]: logits (B, 2)
- * Run: deno run -A scripts/bert.ts
- * Try: 1. --ignore_pad: are the masked words learned now?  2. --ffn_residual: what do the first losses say?
- *      3. --learning_rate=0.0001: which of the two tasks is learned first?  4. --n_layers=1: how many are needed?
+ * Run: deno run -A scripts/bert.ts (a minute; --course trains as the course does, and restores no word)
+ * Try: 1. --no-ignore_pad: are the masked words still learned?  2. --no-ffn_residual: what do the first losses say?
+ *      3. --learning_rate=0.001: which of the two tasks is learned?  4. --n_layers=1: how many are needed?
  */
 import * as tf from "@tensorflow/tfjs";
 import { saveCheckpoint } from "lib/weights/checkpoint.ts";
-import { InputError, UsageError } from "lib/io/errors.ts";
-import { readText } from "lib/io/files.ts";
+import { indexSentences, readLines } from "lib/data/mod.ts";
+import { UsageError } from "lib/io/errors.ts";
 import * as F from "lib/functional.ts";
 import * as nn from "lib/nn.ts";
 import { Adam } from "lib/optim.ts";
-import { heatmapGrid } from "lib/plot/mod.ts";
+import { attentionMaps, draw } from "lib/plot/mod.ts";
 import { progressBar } from "lib/program/progress.ts";
 import { python } from "lib/random.ts";
 import { program } from "lib/program/run.ts";
@@ -31,16 +31,19 @@ export const defaults = {
   d_model: 768, // channels of a token
   d_ff: 768 * 4, // channels inside the feed-forward networks
   d_k: 64, // channels of a query, key or value in one head
-  learning_rate: 0.001, // step size of Adam
-  epochs: 100, // updates, all on one batch
+  learning_rate: 0.0001, // step size of Adam
+  epochs: 60, // updates, all on one batch
   text: undefined as string | undefined, // file of sentences in order, one a line, in place of the course's
-  ffn_residual: false, // give the feed-forward networks the residual and the norm that the course leaves out
-  ignore_pad: false, // leave the unused of the max_pred places out of the loss; in the course they teach [PAD]
-  all_heads: false, // draw the attention of all heads, not of the first alone
+  ffn_residual: true, // the feed-forward networks have residual and norm, which the course leaves out
+  ignore_pad: true, // the unused of the max_pred places do not count in the loss; in the course they teach [PAD]
+  course: false, // train as the course: --learning_rate=0.001 --epochs=100 --no-ffn_residual --no-ignore_pad
+  all_heads: true, // draw the attention of all heads, not of the first alone
   save: false, // write the weights (175 MB) to model.safetensors
 };
 
 type Options = Omit<typeof defaults, "text">;
+
+const COURSE = ["--learning_rate=0.001", "--epochs=100", "--no-ffn_residual", "--no-ignore_pad"];
 
 // ---- data
 
@@ -51,16 +54,8 @@ export const text = "Hello, how are you? I am Romeo.\n" +
   "Oh Congratulations, Juliet\n" +
   "Thanks you Romeo";
 
+export const SPECIAL = ["[PAD]", "[CLS]", "[SEP]", "[MASK]"]; // the first words of the vocabulary
 const [PAD, CLS, SEP, MASK] = [0, 1, 2, 3];
-
-/** The words of each line, in lower case and without punctuation, as indices in a sorted vocabulary. */
-export function tokenize(text: string) {
-  const sentences = text.toLowerCase().replace(/[.,!?-]/g, "").split("\n")
-    .map((line) => line.split(/\s+/).filter(Boolean)).filter((words) => words.length > 0);
-  const words = ["[PAD]", "[CLS]", "[SEP]", "[MASK]", ...[...new Set(sentences.flat())].sort()];
-  const index = new Map(words.map((word, i) => [word, i]));
-  return { words, sentences: sentences.map((words) => words.map((word) => index.get(word)!)) };
-}
 
 /** One row of a batch. */
 export interface Row {
@@ -230,9 +225,7 @@ export class BERT extends nn.Module {
     const { d_model, n_layers } = options;
     this.decoder_bias = nn.parameter(tf.zeros([vocab_size]));
     this.embedding = new Embedding(vocab_size, options);
-    this.layers = new nn.ModuleList(
-      Array.from({ length: n_layers }, () => new EncoderLayer(options)),
-    );
+    this.layers = nn.ModuleList.repeat(n_layers, () => new EncoderLayer(options));
     this.fc = new nn.Linear(d_model, d_model);
     this.linear = new nn.Linear(d_model, d_model);
     this.norm = new nn.LayerNorm(d_model);
@@ -258,12 +251,27 @@ export class BERT extends nn.Module {
   }
 }
 
+/** What the model makes of the tensors of a batch. */
+function predict(model: BERT, [input_ids, segment_ids, , masked_pos]: Tensor[]) {
+  return model.forward(input_ids, segment_ids, masked_pos);
+}
+
 /** The cross-entropies of both tasks, for the tensors of a batch. */
 export function losses(model: BERT, batch: Tensor[], ignore_index?: number): [Tensor, Tensor] {
-  const [input_ids, segment_ids, masked_tokens, masked_pos, isNext] = batch;
-  const { logits_lm, logits_clsf } = model.forward(input_ids, segment_ids, masked_pos);
+  const [, , masked_tokens, , isNext] = batch;
+  const { logits_lm, logits_clsf } = predict(model, batch);
   const loss_lm = F.crossEntropy(logits_lm, masked_tokens, { ignore_index });
   return [loss_lm, F.crossEntropy(logits_clsf, isNext)];
+}
+
+/** A row as text: in brackets what was guessed for its masked words, and the right word if it is another. */
+export function restore(row: Row, guesses: number[], words: string[]): string {
+  const shown = row.input_ids.filter((id) => id !== PAD).map((id) => words[id]);
+  for (const [m, id] of row.masked_tokens.entries()) {
+    const right = guesses[m] === id ? "" : ` (right: ${words[id]})`;
+    if (id !== PAD) shown[row.masked_pos[m]] = `[${words[guesses[m]]}${right}]`;
+  }
+  return shown.join(" ");
 }
 
 export const main = program({
@@ -282,18 +290,15 @@ export const main = program({
     learning_rate: "nonnegative",
     epochs: "positive integer",
   },
+  preset: ({ course }) => course ? COURSE : [],
   long: ({ epochs }) => epochs >= 20,
 }, async (run) => {
-  const { maxlen, learning_rate, epochs, ignore_pad } = run.options;
+  const { maxlen, max_pred, learning_rate, epochs, ignore_pad } = run.options;
 
   // ---- data
-  const source = run.options.text === undefined ? text : await readText(run.options.text);
-  const { words, sentences } = tokenize(source);
-  if (sentences.length < 2) {
-    throw new InputError(
-      `Cannot learn from '${run.options.text}': it needs two sentences at least, each on its line`,
-    );
-  }
+  const { text: file } = run.options;
+  const source = file === undefined ? text : await readLines(file, { least: 2 });
+  const { words, sentences } = indexSentences(source, SPECIAL);
   const longest = sentences.reduce((a, b) => b.length > a.length ? b : a);
   const needed = 2 * longest.length + 3; // it may be drawn twice, with [CLS] and two [SEP]
   if (needed > maxlen) {
@@ -322,39 +327,32 @@ export const main = program({
   }
   bar.stop();
 
-  // ---- predict the masked words and isNext of the first row
-  const [row] = batch;
-  const [input_ids, segment_ids, , masked_pos] = toTensors([row]);
-  const forward = () => model.forward(input_ids, segment_ids, masked_pos);
-  const { logits_lm, logits_clsf, attn } = tf.tidy(forward);
-  const predicted = [...await values(() => logits_lm.argMax(2))]; // (1, M)
-  const [isNext] = await values(() => logits_clsf.argMax(1)); // (1)
-  const places = [...row.input_ids.keys()].filter((i) => row.input_ids[i] !== PAD);
-  const tokens = places.map((i) => words[row.input_ids[i]]);
+  if (run.options.save) await saveCheckpoint(run.path("model.safetensors"), model.stateDict());
+
+  // ---- predict the masked words and isNext of all rows; the course shows the first
+  const { logits_lm, logits_clsf, attn } = tf.tidy(() => predict(model, tensors));
+  const guesses = [...await values(() => logits_lm.argMax(2))]; // (B * M)
+  const nextGuesses = await values(() => logits_clsf.argMax(1)); // (B)
+  const [row] = batch, predicted = guesses.slice(0, max_pred), predictedNext = nextGuesses[0] === 1;
+  const tokens = row.input_ids.filter((id) => id !== PAD).map((id) => words[id]);
   const list = (ids: number[]) => `[${ids.filter((id) => id !== PAD).join(", ")}]`;
   console.log(source.trimEnd());
   console.log(`[${tokens.map((token) => `'${token}'`).join(", ")}]`);
   console.log(`masked tokens list :  ${list(row.masked_tokens)}`);
   console.log(`predict masked tokens list :  ${list(predicted)}`);
   console.log(`isNext :  ${row.isNext ? "True" : "False"}`);
-  console.log(`predict isNext :  ${isNext ? "True" : "False"}`);
+  console.log(`predict isNext :  ${predictedNext ? "True" : "False"}`);
+  console.log("All rows, with the words that were restored:");
+  for (const [b, row] of batch.entries()) {
+    console.log(`  ${restore(row, guesses.slice(b * max_pred), words)}`);
+  }
 
-  // ---- picture: the last layer's attention, without padding
+  // ---- picture: the last layer's attention in the first row, without padding
   const [heads] = await attn.array() as number[][][][]; // (H, T, T)
-  const maps = heads.map((head, h) => ({
-    title: `Head ${h + 1}`,
-    values: places.map((query) => places.map((key) => head[query][key])),
-    rows: tokens,
-    columns: tokens,
-    xLabel: "keys",
-    yLabel: "queries",
-  }));
-  if (!run.options.all_heads) maps.splice(1);
-  const most = Math.max(...maps.flatMap(({ values }) => values.flat()));
-  const figure = heatmapGrid({ title: "Attention of the last layer", maps, domain: [0, most] });
-  await figure.save(run.path("attention"));
-  if (run.options.save) await saveCheckpoint(run.path("model.safetensors"), model.stateDict());
-  return { model, batch, words, predicted, predictedNext: isNext === 1, attn };
+  const options = { heads, queries: tokens, keys: tokens, all: run.options.all_heads };
+  const title = "Attention of the last layer";
+  await draw(run.path("attention"), () => attentionMaps({ title, ...options }));
+  return { model, batch, words, predicted, predictedNext, attn: attn.slice(0, 1) };
 });
 
 if (import.meta.main) await main();

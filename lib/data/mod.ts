@@ -14,4 +14,5 @@ export * from "../io/download.ts";
 export * from "./idx.ts";
 export * from "./loader.ts";
 export * from "./pairs.ts";
+export * from "./sentences.ts";
 export { Table } from "./table.ts";

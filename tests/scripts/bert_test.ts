@@ -8,6 +8,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { loadCheckpoint } from "lib/weights/checkpoint.ts";
+import { indexSentences } from "lib/data/mod.ts";
 import { InputError, UsageError } from "lib/io/errors.ts";
 import * as F from "lib/functional.ts";
 import { Adam } from "lib/optim.ts";
@@ -16,14 +17,15 @@ import { item, type Tensor } from "lib/tensor.ts";
 import {
   attnPadMask,
   BERT,
-  defaults,
+  defaults as ownDefaults,
   losses,
   main,
   makeBatch,
   MultiHeadAttention,
+  restore,
   type Row,
+  SPECIAL,
   text,
-  tokenize,
   toTensors,
 } from "scripts/bert.ts";
 import { assertClose, readReference } from "../helpers/compare.ts";
@@ -31,9 +33,10 @@ import { testOnDevices } from "../helpers/devices.ts";
 import { run, temporaryFolder } from "../helpers/scripts.ts";
 
 const reference = await readReference("bert.json");
+const defaults = { ...ownDefaults, ffn_residual: false }; // the course's model
 const tiny = { ...defaults, d_model: 8, d_ff: 16, d_k: 4, n_layers: 2, n_heads: 2 };
 const tinyFlags = ["--d_model=8", "--d_ff=16", "--d_k=4", "--n_layers=2", "--n_heads=2"];
-const { words, sentences } = tokenize(text);
+const { words, sentences } = indexSentences(text, SPECIAL);
 
 const columns = ({ input_ids, segment_ids, masked_tokens, masked_pos, isNext }: Row) => [
   input_ids,
@@ -43,7 +46,7 @@ const columns = ({ input_ids, segment_ids, masked_tokens, masked_pos, isNext }: 
   isNext,
 ];
 
-Deno.test("tokenize() and makeBatch() give the course's batches", () => {
+Deno.test("indexSentences() and makeBatch() give the course's batches", () => {
   assertEquals(words, reference.seed_42.vocabulary);
   for (const { seed, batch } of reference.runs) {
     python.seed(seed);
@@ -52,7 +55,7 @@ Deno.test("tokenize() and makeBatch() give the course's batches", () => {
   // Other sizes; rows of 30 tokens, of which 15% are 4.5.
   for (const { seed, batch, text: own = text, ...sizes } of reference.batches) {
     python.seed(seed);
-    const { words, sentences } = tokenize(own);
+    const { words, sentences } = indexSentences(own, SPECIAL);
     const rows = makeBatch(sentences, words.length, { ...defaults, ...sizes });
     assertEquals(rows.map(columns), batch);
   }
@@ -140,10 +143,20 @@ testOnDevices(
     optimizer.backward(() => tf.addN(losses(model, batch)));
     const gradient = await optimizer.gradients.get(model.decoder.weight)!.array() as number[][];
     assert(gradient.every((row) => row.some((x) => x !== 0)));
-    const { out } = await run(main, ...tinyFlags, "--device=cpu", "--epochs=1", "--save");
+    const { out } = await run(
+      main,
+      ...tinyFlags,
+      "--device=cpu",
+      "--course",
+      "--epochs=1",
+      "--save",
+    );
     const saved = await loadCheckpoint(`${out}/model.safetensors`);
     model.loadStateDict(saved);
     assertEquals(Object.keys(saved).sort(), Object.keys(state).sort());
+    const { options } = JSON.parse(await Deno.readTextFile(`${out}/config.json`));
+    const { epochs, learning_rate, ffn_residual, ignore_pad } = options;
+    assertEquals([epochs, learning_rate, ffn_residual, ignore_pad], [1, 0.001, false, false]);
     optimizer.dispose();
   },
   ["cpu"],
@@ -221,7 +234,7 @@ testOnDevices("attention permutes with its tokens, and hides [PAD]", async () =>
 
 testOnDevices("bert learns a batch by heart where padding does not count", async () => {
   const flags = ["--d_model=32", "--d_ff=64", "--n_layers=1", "--n_heads=2", "--d_k=16"];
-  const { result, metrics } = await run(
+  const { result, metrics, printed } = await run(
     main,
     ...flags,
     ...["--device=cpu", "--epochs=60", "--ignore_pad", "--ffn_residual", "--learning_rate=0.01"],
@@ -231,7 +244,20 @@ testOnDevices("bert learns a batch by heart where padding does not count", async
   const used = row.masked_tokens.filter((id) => id !== 0);
   assertEquals(predicted.slice(0, used.length), used);
   assertEquals(predictedNext, row.isNext);
+  assert(printed.slice(-6).every((line) => /^ {2}\[CLS\] .*\[(?!MASK)\S+\].* \[SEP\]$/.test(line)));
 }, ["cpu"]);
+
+Deno.test("restore() puts guesses in brackets, and the right word where it is another", () => {
+  const row: Row = {
+    input_ids: [1, 3, 5, 2, 3, 2, 0],
+    segment_ids: [0, 0, 0, 0, 1, 1, 0],
+    masked_tokens: [4, 5, 0],
+    masked_pos: [1, 4, 0],
+    isNext: true,
+  };
+  const vocabulary = [...SPECIAL, "a", "b"];
+  assertEquals(restore(row, [4, 4, 5], vocabulary), "[CLS] [a] b [SEP] [a (right: b)] [SEP]");
+});
 
 Deno.test("bad sizes and texts are said in one line", async () => {
   const folder = await temporaryFolder();
