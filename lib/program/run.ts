@@ -34,7 +34,6 @@ import type { Device, DeviceChoice } from "../device.ts";
 import { InputError, UsageError } from "../io/errors.ts";
 import { type StagedFile, stageFile } from "../io/files.ts";
 import { type Metrics, MetricsFile } from "./metrics.ts";
-import { restartWithTurbo } from "./turbo.ts";
 // Device, engine and generators are imported where a run starts: --help and errors answer at once.
 
 /** What a script says of itself. */
@@ -323,6 +322,7 @@ async function start<D extends Defaults, C extends Choices<D>, R>(
   const own = Object.fromEntries(Object.keys(spec.defaults).map((name) => [name, all[name]]));
   const options = own as Options<D, C>;
 
+  const { restartWithTurbo } = await import("./turbo.ts");
   const turbo = isProcess && await restartWithTurbo(all, spec.long?.(options) ?? false);
   const { startDevice } = await import("../device.ts");
   const device = await startDevice(all.device, { threads: all.threads || undefined });
