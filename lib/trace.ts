@@ -45,12 +45,12 @@ export function traceRows(forward: () => unknown, model?: Module): TraceRow[] {
     });
   };
 
-  // The operations of tfjs itself pass through one method of its engine.
-  // deno-lint-ignore no-explicit-any
-  const engine = tf.engine() as any;
-  const runKernelFunc = engine.runKernelFunc;
+  // The operations of tfjs itself pass through one method of its engine, which it calls private.
+  type Call = { kernelName?: string; inputs: Record<string, unknown> };
+  const engine = tf.engine() as unknown as { runKernelFunc?: (call: Call) => unknown };
+  const runKernelFunc = engine.runKernelFunc!;
   let depth = 0;
-  engine.runKernelFunc = function (call: { kernelName?: string; inputs: Record<string, unknown> }) {
+  engine.runKernelFunc = function (call) {
     const outermost = depth === 0 && observer.current !== undefined;
     depth++;
     try {

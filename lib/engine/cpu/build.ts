@@ -1,7 +1,7 @@
 /**
  * Compiles assembly/ to the two modules beside this file: kernels.wasm (relaxed SIMD: fused
- * multiply-add) and kernels-plain.wasm (for engines without it). tests/lib/engine/cpu_test.ts checks that
- * the committed modules are what this makes.
+ * multiply-add) and kernels-plain.wasm (for engines without it). tests/lib/engine/cpu_test.ts checks
+ * that the committed modules are what this makes.
  *
  * Run: deno run -A lib/engine/cpu/build.ts
  */

@@ -102,8 +102,8 @@ export class Backend extends WebGPUBackend {
       );
     }
     if (!values) return super.uploadToGPU(dataId);
-    // tfjs writes into a mapped buffer, whose memory Deno reads first: from a graphics card that goes
-    // at 25 MB a second.
+    // tfjs writes into a mapped buffer, whose memory Deno reads first: a graphics card gives it 25 MB
+    // a second.
     const buffer = this.bufferManager.acquireBuffer(
       bytes,
       GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,

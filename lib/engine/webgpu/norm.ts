@@ -7,7 +7,9 @@
  *
  * With y = w * n + b, n = (x - mean) r and g = dy * w:
  *
- *     dx = r (g - mean(g) - n mean(g * n))    dw = sum over rows of dy * n    db = sum over rows of dy
+ *     dx = r (g - mean(g) - n mean(g * n))
+ *     dw = sum over rows of dy * n
+ *     db = sum over rows of dy
  *
  * RMS norm is the same without mean and mean(g).
  */

@@ -161,7 +161,9 @@ export function multinomial(p: Tensor): Tensor | undefined {
     score: `
       var own = 0u; // bits of positive numbers have their order
       if ((p[at] & 0x7fffffffu) >= ${infinity} || p[at] > 0x80000000u) { atomicStore(&wrong, 1u); }
-      else if (p[at] != 0u && p[at] != 0x80000000u) { own = bitcast<u32>(bitcast<f32>(p[at]) / q[at]); }`,
+      else if (p[at] != 0u && p[at] != 0x80000000u) {
+        own = bitcast<u32>(bitcast<f32>(p[at]) / q[at]);
+      }`,
     lowest: "0u",
   });
   q.dispose();
@@ -169,8 +171,8 @@ export function multinomial(p: Tensor): Tensor | undefined {
 }
 
 /**
- * The place of each row's largest `own`, which `score` computes of the element `at`; -1 if none is above `lowest` or if
- * `score` says that the row is wrong.
+ * The place of each row's largest `own`, which `score` computes of the element `at`; -1 if none is
+ * above `lowest` or if `score` says that the row is wrong.
  */
 function winners(
   name: string,

@@ -51,8 +51,8 @@ async function start(fallback: boolean) {
   const adapter = await findAdapter();
   if (!adapter) {
     throw new InputError(
-      "Found no WebGPU adapter: install the graphics card's Vulkan driver (a software one on Debian " +
-        "or Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers) or use --device=cpu",
+      "Found no WebGPU adapter: install the graphics card's Vulkan driver (a software one on " +
+        "Debian or Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers) or use --device=cpu",
     );
   }
   if (adapter.info.isFallbackAdapter && !fallback) {
