@@ -8,6 +8,7 @@
  *   bpe/               byte-level byte pairs, GPT-2's
  *   added.ts           tokens that were added to a vocabulary, such as <|endoftext|>
  *   tokenizer_json.ts  Hugging Face's file for all kinds; a new kind has its line there
+ *   parts.ts           what such a file says, checked, as each kind gets it
  */
 export { decodeAll, encodePrompt, type StreamDecoder, type Tokenizer } from "./tokenizer.ts";
 export { characterTokenizer, readCharacters } from "./characters.ts";

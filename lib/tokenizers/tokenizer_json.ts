@@ -6,26 +6,10 @@
 import { InputError } from "../io/errors.ts";
 import { readText } from "../io/files.ts";
 import { isObject, readObject, short } from "../io/json.ts";
-import { type AddedToken, checkAdded } from "./added.ts";
+import { checkAdded } from "./added.ts";
 import { bpeFromJSON } from "./bpe/json.ts";
+import type { TokenizerJSON } from "./parts.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-
-/** The checked parts of a tokenizer.json. */
-export interface TokenizerJSON {
-  path: string;
-  /** The file's text, so that it can go beside a model that is written. */
-  text: string;
-  /** What turns pieces into ids: its `type` is a key of `kinds`. */
-  model: Record<string, unknown>;
-  pre_tokenizer: unknown;
-  post_processor: unknown;
-  decoder: unknown;
-  added: AddedToken[];
-  /** What is done to a text first; undefined: nothing. */
-  normalize?: (text: string) => string;
-  /** An error that names the file. */
-  refuse: (reason: string) => InputError;
-}
 
 const kinds: Record<string, (file: TokenizerJSON) => Tokenizer> = {
   BPE: bpeFromJSON,

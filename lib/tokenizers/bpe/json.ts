@@ -1,6 +1,6 @@
 /** Byte-level byte pairs out of tokenizer.json: what we compute, and a reason for each thing that we do not. */
 import { isObject, short } from "../../io/json.ts";
-import type { TokenizerJSON } from "../tokenizer_json.ts";
+import type { TokenizerJSON } from "../parts.ts";
 import type { BPEOptions } from "./tokenizer.ts";
 import { BPETokenizer } from "./tokenizer.ts";
 import { toEncoder } from "./vocabulary.ts";
