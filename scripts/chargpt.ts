@@ -156,9 +156,7 @@ export const main = program({
     if (iter_num % sample_every !== 0) return;
     const state = torch.getState(); // samples do not change what training draws
     model.eval();
-    const x = tf.tensor2d([context], undefined, "int32"); // (1, T)
-    const [written] = await model.generate(x, max_new_tokens, { do_sample: true, top_k });
-    x.dispose();
+    const [written] = await model.generate([context], max_new_tokens, { do_sample: true, top_k });
     console.log(written.map((i) => characters[i]).join(""));
     console.log("saving model");
     await model.savePretrained(run.path("model"), { characters });

@@ -6,9 +6,10 @@
  *      deno run -A scripts/generate.ts --model=out/chargpt --steps=500   (a model that scripts/chargpt.ts trained)
  * Try: 1. --no-do_sample: what do the samples have in common?  2. --temperature=0.5, then 1.5.
  *      3. --top_k=50257: why does it lose the thread?  4. --top_p=0.9: how many tokens are left to choose from?
+ *      5. --num_beams=4: is the text more probable, and is it better?  6. then --no_repeat_ngram_size=3.
  */
 import * as tf from "@tensorflow/tfjs";
-import { InputError } from "lib/io/errors.ts";
+import { InputError, UsageError } from "lib/io/errors.ts";
 import { exists } from "lib/io/files.ts";
 import { readCharacters } from "lib/weights/gpt2.ts";
 import { hubModels, pretrainedFolder } from "lib/weights/hub.ts";
@@ -27,6 +28,14 @@ export const defaults = {
   temperature: 1, // below 1 surer, above 1 more varied
   top_k: 40, // draw from the k most probable tokens only
   top_p: 1, // draw from the fewest tokens that have this probability together
+  min_p: 0, // draw from the tokens at least this many times as probable as the best
+  repetition_penalty: 1, // above 1, tokens that are in the text become less probable
+  no_repeat_ngram_size: 0, // as many tokens in a row never occur twice; 0: they may
+  stop: undefined, // a token, as text, that ends a continuation: "." or "<|endoftext|>"
+  num_beams: 1, // above 1, nothing is drawn: a beam search goes on with that many beginnings
+  length_penalty: 1, // of the search: above 0 it likes long texts, below 0 short ones
+  early_stopping: false, // end the search with as many ended texts as beams, even if others may become better
+  num_return_sequences: 1, // texts of the search, the most probable ones
 };
 
 /** The tokenizer of the model in a folder: its characters, its own byte-pair vocabulary, or GPT-2's. */
@@ -60,6 +69,17 @@ async function findModel(model: string | undefined, model_type: string): Promise
   }
 }
 
+/** The token that a text is. */
+function stopToken(tokenizer: Tokenizer, text: string): number {
+  const ids = tokenizer.encode(text, { special: true });
+  if (ids.length === 1) return ids[0];
+  throw new UsageError(
+    `Cannot stop at --stop=${
+      JSON.stringify(text)
+    } as it is ${ids.length} tokens: give a text of one`,
+  );
+}
+
 export const main = program({
   url: import.meta.url,
   defaults,
@@ -71,10 +91,20 @@ export const main = program({
     temperature: "positive",
     top_k: "positive integer",
     top_p: (p) => p > 0 && p <= 1 ? undefined : "a number above 0, at most 1",
+    min_p: "probability",
+    repetition_penalty: "positive",
+    no_repeat_ngram_size: "nonnegative integer",
+    num_beams: "positive integer",
+    num_return_sequences: "positive integer",
   },
   long: () => true,
 }, async (run) => {
-  const { num_samples, steps, do_sample, temperature, top_k, top_p } = run.options;
+  const { num_samples, steps, stop, num_beams, num_return_sequences, ...rest } = run.options;
+  if (num_return_sequences > num_beams) {
+    throw new UsageError(
+      `Cannot return ${num_return_sequences} texts of ${num_beams} beams: raise --num_beams, or, to draw texts, --num_samples`,
+    );
+  }
   const folder = await findModel(run.options.model, run.options.model_type);
   const model = await GPT.fromPretrained(folder);
   model.eval();
@@ -84,28 +114,30 @@ export const main = program({
   const tokenizer = await loadTokenizer(folder, model.config.vocab_size);
   const prompt = run.options.prompt ?? (run.options.model ? "" : "Andrej Karpathy, the");
   const given = prompt === "" ? [...tokenizer.start] : tokenizer.encode(prompt, { special: true }); // (T)
-  const ids = tf.tensor2d(Array(num_samples).fill(given), undefined, "int32"); // (B, T)
   if (run.trace) {
+    const ids = tf.tensor2d(Array(num_samples).fill(given), undefined, "int32"); // (B, T)
     console.log(trace(() => model.forward(ids), model));
     return [];
   }
 
-  // All samples are written at once; the first one is shown while it grows.
+  // All samples are written at once; the first one is shown while it grows. A search shows its texts at its end.
   const utf8 = new TextEncoder();
   const write = (text: string) => Deno.stdout.writeSync(utf8.encode(text));
   const decode = tokenizer.decoder();
   const line = "-".repeat(80);
   console.log(line);
-  write(given.map((id) => decode(id)).join(""));
-  const rows = await model.generate(ids, steps, {
-    do_sample,
-    temperature,
-    top_k,
-    top_p,
-    onToken: ([id]) => write(decode(id)),
+  const searches = num_beams > 1;
+  if (!searches) write(given.map((id) => decode(id)).join(""));
+  const rows = await model.generate([given], steps, {
+    ...rest,
+    do_sample: rest.do_sample && !searches,
+    num_beams,
+    num_return_sequences: searches ? num_return_sequences : num_samples,
+    stop: stop === undefined ? [] : [stopToken(tokenizer, stop)],
+    onToken: ([id]) => id >= 0 && write(decode(id)),
   });
-  console.log(decode.end());
   const texts = rows.map((row) => decodeAll(tokenizer, row));
+  console.log(searches ? texts[0] : decode.end());
   for (const text of texts.slice(1)) console.log(`${line}\n${text}`);
   return texts;
 });

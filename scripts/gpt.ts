@@ -11,7 +11,13 @@ import * as tf from "@tensorflow/tfjs";
 import { DataLoader } from "lib/data/mod.ts";
 import { UsageError } from "lib/io/errors.ts";
 import * as F from "lib/functional.ts";
-import { type AttentionCache, generate, type GenerateOptions, KVCache } from "lib/generation.ts";
+import {
+  type AttentionCache,
+  generate,
+  type GenerateOptions,
+  KVCache,
+  type Prompts,
+} from "lib/generation.ts";
 import { loadGPT2, readGPT2Config, saveGPT2 } from "lib/weights/gpt2.ts";
 import { pretrainedFolder } from "lib/weights/hub.ts";
 import * as nn from "lib/nn.ts";
@@ -218,9 +224,9 @@ export class GPT extends nn.Module {
     ], { lr: learning_rate, betas });
   }
 
-  /** Continues each row of ids (B, T), int32: returns B lists of T + max_new_tokens ids. Call `eval()` first. */
+  /** Continues each row of ids (B, T): returns B lists of T + max_new_tokens ids. Call `eval()` first. */
   async generate(
-    ids: Tensor,
+    ids: Prompts,
     max_new_tokens: number,
     options: GenerateOptions = {},
   ): Promise<number[][]> {
@@ -393,8 +399,7 @@ export const main = program({
     console.log(`${dataset.split} final score: ${correct}/${total} = ${percent}% correct`);
   }
   model.eval();
-  const question = tf.tensor2d([asked], undefined, "int32"); // (1, n)
-  const [text] = await model.generate(question, length);
+  const [text] = await model.generate([asked], length);
   const sorted = text.slice(length);
   console.log(`input sequence  : [${asked}]`);
   console.log(`predicted sorted: [${sorted}]`);

@@ -771,6 +771,10 @@ export const sampleDefaults = {
   max_new_tokens: 500, // length of each
   temperature: 0.8, // below 1 surer, above 1 more varied
   top_k: 200, // the next token is drawn from the k most probable ones
+  top_p: 1, // of these from the fewest that have this probability together
+  min_p: 0, // of these from the ones at least this many times as probable as the best
+  repetition_penalty: 1, // above 1, tokens that are in the text become less probable
+  no_repeat_ngram_size: 0, // as many tokens in a row never occur twice; 0: they may
   use_cache: true, // keep keys and values, so that a step computes one token; the samples are the same
   dtype: "float32", // of the operands of matrix products; float16: on webgpu
 };
@@ -786,6 +790,10 @@ export const sample = program({
     max_new_tokens: "nonnegative integer",
     temperature: "positive",
     top_k: "positive integer",
+    top_p: (p) => p > 0 && p <= 1 ? undefined : "a number above 0, at most 1",
+    min_p: "probability",
+    repetition_penalty: "positive",
+    no_repeat_ngram_size: "nonnegative integer",
   },
 }, async (run) => {
   const { init_from, dataset, start, num_samples, max_new_tokens, ...sampling } = run.options;
