@@ -123,11 +123,11 @@ export function banNgrams(logits: Tensor, text: Tensor, n: number): Tensor {
 
 /** How often each token stands in a row, counted with weights: ids and weights int32 (B, T), logits (B, V) -> (B, V). */
 function countTokens(ids: Tensor, weights: Tensor, logits: Tensor): Tensor {
-  return tf.denseBincount(
-    ids as tf.Tensor2D,
-    weights.toFloat() as tf.Tensor2D,
-    logits.shape.at(-1)!,
-  );
+  const [B, V] = logits.shape;
+  // As one row of B V tokens: tfjs's WebGPU kernel counts several rows wrongly.
+  const row = tf.range(0, B * V, V, "int32").expandDims(1); // (B, 1)
+  const flat = ids.add(row).flatten() as tf.Tensor1D; // (B T)
+  return tf.denseBincount(flat, weights.toFloat().flatten() as tf.Tensor1D, B * V).reshape([B, V]);
 }
 
 /**

@@ -34,6 +34,16 @@ async function characterModel(): Promise<{ folder: string; model: GPT }> {
   return { folder, model };
 }
 
+/** A model one of whose weights is not a number. */
+async function brokenModel(): Promise<string> {
+  const { model } = await characterModel();
+  const { weight } = model.transformer.h[1].ln_1;
+  weight.assign(tf.fill(weight.shape, NaN));
+  const folder = await temporaryFolder();
+  await model.savePretrained(folder, { characters });
+  return folder;
+}
+
 Deno.test("generate.ts continues a prompt with a model of characters", async () => {
   const { folder, model } = await characterModel();
   const flags = [DEVICE, `--model=${folder}`, "--prompt=ab é", "--steps=8", "--num_samples=3"];
@@ -54,6 +64,30 @@ Deno.test("generate.ts continues a prompt with a model of characters", async () 
   }
   const best = await generate(...flags, "--top_k=1");
   assertEquals(best, greedy);
+});
+
+Deno.test("generate.ts searches, stops, and lets nothing repeat", async () => {
+  const { folder, model } = await characterModel();
+  const flags = [DEVICE, `--model=${folder}`, "--prompt=ab", "--steps=6"];
+  const text = (ids: number[]) => ids.map((id) => characters[id]).join("");
+  const search = { num_beams: 3, num_return_sequences: 2, length_penalty: 2, early_stopping: true };
+  const stop = [characters.indexOf("é")];
+  const found = await model.generate([[3, 4]], 6, { ...search, stop });
+  const asFlags = ["--num_beams=3", "--num_return_sequences=2", "--length_penalty=2"];
+  const searched = await generate(...flags, ...asFlags, "--early_stopping", "--stop=é");
+  assertEquals(searched, found.map(text));
+  const { stdout } = await runProcess("generate.ts", ...flags, ...asFlags.slice(0, 2));
+  assertEquals(stdout.match(/^ab/gm)?.length, 2);
+
+  const all = await generate(...flags, "--num_samples=2", "--no_repeat_ngram_size=1", "--steps=5");
+  for (const text of all) assertEquals([...text].toSorted(), characters.toSorted()); // each once
+  const penalized = await generate(...flags, "--no-do_sample", "--repetition_penalty=1.7");
+  const [expected] = await model.generate([[3, 4]], 6, { repetition_penalty: 1.7 });
+  assertEquals(penalized[0], text(expected));
+  const best = await generate(...flags, "--min_p=1", "--num_samples=1");
+  assertEquals(best, await generate(...flags, "--no-do_sample", "--num_samples=1"));
+  const [start] = await generate(DEVICE, `--model=${folder}`, "--stop=\n", "--steps=40");
+  assertEquals(start.slice(1).replace(/[^\n]*\n?$/, ""), "");
 });
 
 Deno.test("generate.ts prints the first sample as it comes, then the others", async () => {
@@ -124,6 +158,14 @@ Deno.test("generate.ts says in one line what is wrong, and what there is without
     [["--model_type=gpt3"], 2, "gpt2, gpt2-medium, gpt2-large, gpt2-xl"],
     [["--model=nowhere"], 1, "Cannot find the model 'nowhere'"],
     [["--top_p=0"], 2, "--top_p"],
+    [["--min_p=2"], 2, "--min_p"],
+    [["--num_return_sequences=2"], 2, "--num_beams"],
+    [[`--model=${folder}`, "--stop=ab"], 2, "it is 2 tokens"],
+    [
+      [`--model=${await brokenModel()}`, "--no-do_sample"],
+      1,
+      "parameter transformer.h.1.ln_1.weight",
+    ],
   ];
   // A model that is there needs no network.
   const fetched = new URL("../../data/cache/gpt2-xl/model.safetensors", import.meta.url);
