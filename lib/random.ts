@@ -8,14 +8,9 @@
  *     const word = python.choice(words); // what random.choice(words) gives after random.seed(42)
  */
 
-import { NumpyGenerator } from "./random/numpy.ts";
-import { PythonGenerator } from "./random/python.ts";
-import { TorchGenerator } from "./random/torch.ts";
+import { NumpyGenerator, PythonGenerator, TorchGenerator } from "./random/mod.ts";
 
-export { NumpyGenerator, type NumpyState } from "./random/numpy.ts";
-export { PythonGenerator, type PythonState } from "./random/python.ts";
-export { TorchGenerator, type TorchState } from "./random/torch.ts";
-export { MersenneTwister, type TwisterState } from "./random/mersenne_twister.ts";
+export * from "./random/mod.ts";
 
 /** The generator behind initial weights, dropout, data order and sampling: what `torch.*` functions use. */
 export const torch = new TorchGenerator();

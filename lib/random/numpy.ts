@@ -7,9 +7,9 @@ import {
   checkRange,
   checkSeed,
   checkSpread,
-  MersenneTwister,
-  type TwisterState,
-} from "./mersenne_twister.ts";
+} from "./checks.ts";
+import { MersenneTwister, type TwisterState } from "./mersenne_twister.ts";
+import { searchSorted } from "./search.ts";
 
 /** A NumpyGenerator as JSON can hold it. */
 export interface NumpyState {
@@ -236,15 +236,7 @@ export class NumpyGenerator {
     let sum = 0;
     for (let i = 0; i < p.length; i++) sums[i] = sum += p[i];
     for (let i = 0; i < p.length; i++) sums[i] /= sum;
-    return Int32Array.from(this.randomSample(size), (u) => {
-      let [left, right] = [0, p.length];
-      while (left < right) {
-        const middle = (left + right) >> 1;
-        if (sums[middle] <= u) left = middle + 1;
-        else right = middle;
-      }
-      return left;
-    });
+    return Int32Array.from(this.randomSample(size), (u) => searchSorted(sums, u, true));
   }
 
   /** Distinct indices: draws all that are missing, keeps the new ones, and leaves these out of the next round. */

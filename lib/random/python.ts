@@ -1,13 +1,7 @@
 /** Python's random numbers: the `random` module of CPython 3. */
 
-import {
-  checkCachedNormal,
-  checkCount,
-  checkSeed,
-  checkSpread,
-  MersenneTwister,
-  type TwisterState,
-} from "./mersenne_twister.ts";
+import { checkCachedNormal, checkCount, checkSeed, checkSpread } from "./checks.ts";
+import { MersenneTwister, type TwisterState } from "./mersenne_twister.ts";
 
 /** A PythonGenerator as JSON can hold it. */
 export interface PythonState {

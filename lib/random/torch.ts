@@ -4,14 +4,17 @@ import { boxMuller32, boxMuller64 } from "./box_muller.ts";
 import {
   checkCachedNormal,
   checkCount,
+  checkCut,
   checkInterval,
   checkProbability,
   checkRange,
+  checkRate,
   checkSeed,
+  checkSeedDigits,
   checkSpread,
-  MersenneTwister,
-  type TwisterState,
-} from "./mersenne_twister.ts";
+} from "./checks.ts";
+import { MersenneTwister, type TwisterState } from "./mersenne_twister.ts";
+import { checkWeights, searchSums, winners } from "./multinomial.ts";
 
 /** A TorchGenerator as JSON can hold it. */
 export interface TorchState {
@@ -22,8 +25,7 @@ export interface TorchState {
 }
 
 const CHUNK = 4096; // pairs of words that are made at a time
-const pairs = new Uint32Array(2 * CHUNK);
-const fround = Math.fround;
+const pairs = new Uint32Array(2 * CHUNK), fround = Math.fround;
 
 /**
  * A generator that draws what PyTorch's does: after `manualSeed(s)` each method returns the values of the torch function
@@ -133,11 +135,7 @@ export class TorchGenerator {
    * @throws {RangeError} If std is negative, or if [a, b] is empty or more than 4 deviations from the mean.
    */
   truncNormal(n: number, mean = 0, std = 1, a = -2, b = 2): Float32Array {
-    if (!(a < b && a <= mean + 4 * std && b >= mean - 4 * std)) {
-      throw new RangeError(
-        `Cannot draw from a normal distribution cut to [a, b] as that leaves next to no values: mean=${mean}, std=${std}, a=${a}, b=${b}`,
-      );
-    }
+    checkCut(mean, std, a, b);
     const outside = (x: number) => x < a || x > b;
     const out = this.normal(n, mean, std);
     while (out.some(outside)) {
@@ -158,9 +156,7 @@ export class TorchGenerator {
     checkCount(n);
     const out = new Int32Array(n);
     this.mt.fill(new Uint32Array(out.buffer));
-    for (let i = 0; i < n; i++) {
-      out[i] = ((out[i] >>> 0) % (range >>> 0) >>> 0) + low;
-    }
+    for (let i = 0; i < n; i++) out[i] = ((out[i] >>> 0) % (range >>> 0) >>> 0) + low;
     return out;
   }
 
@@ -186,8 +182,7 @@ export class TorchGenerator {
     const words = new Uint32Array(Math.max(0, n - 1));
     this.mt.fill(words);
     for (let i = 0; i < n - 1; i++) {
-      const j = i + (words[i] % ((n - i) >>> 0) >>> 0);
-      const value = out[i];
+      const j = i + (words[i] % ((n - i) >>> 0) >>> 0), value = out[i];
       out[i] = out[j];
       out[j] = value;
     }
@@ -217,18 +212,13 @@ export class TorchGenerator {
     checkCount(n);
     checkProbability(p);
     const out = new Float32Array(n);
-    if (p === 1) return out;
-    if (p === 0) return out.fill(1);
+    if (p === 0 || p === 1) return out.fill(1 - p);
     return this.#fillBernoulli(out, 1 - p, 1 / fround(1 - p));
   }
 
   /** Float32 values from the exponential distribution of rate lambda: `tensor.exponential_(lambda)`. */
   exponential(n: number, lambda = 1): Float32Array {
-    if (!(lambda > 0)) {
-      throw new RangeError(
-        `Cannot draw exponential values as the rate must be positive: lambda=${lambda}`,
-      );
-    }
+    checkRate(lambda);
     const uniform = this.rand64(n);
     const out = new Float32Array(n);
     for (let i = 0; i < n; i++) out[i] = -Math.log1p(-uniform[i]) / lambda;
@@ -242,29 +232,9 @@ export class TorchGenerator {
    */
   multinomial(weights: ArrayLike<number>, k: number, replacement = false): Int32Array {
     const p = Float32Array.from(weights);
-    let positive = 0;
-    let valid = Number.isSafeInteger(k) && k > 0;
-    for (const x of p) {
-      if (x > 0) positive++;
-      valid &&= x >= 0 && x < Infinity;
-    }
-    const least = replacement ? 1 : k;
-    if (!valid || positive < least) {
-      throw new RangeError(
-        `Cannot sample k indices as k must be a positive integer and the weights finite and not negative, at least ${least} of them positive: k=${k}, ${positive} of ${p.length} are positive`,
-      );
-    }
-    if (replacement && k > 1) return this.#searchSums(p, k);
-    // An exponential race: the largest p / q, with q exponential, is at i with probability p[i] / sum(p).
-    const race = this.exponential(p.length);
-    for (let i = 0; i < p.length; i++) race[i] = p[i] / race[i];
-    if (k > 1) {
-      const order = Int32Array.from(race.keys());
-      return order.sort((i, j) => race[j] - race[i]).slice(0, k);
-    }
-    let best = 0;
-    for (let i = 1; i < p.length; i++) if (race[i] > race[best]) best = i;
-    return Int32Array.of(best);
+    checkWeights(p, k, replacement);
+    if (replacement && k > 1) return searchSums(p, this.rand64(k));
+    return winners(p, this.exponential(p.length), k);
   }
 
   /** The whole state, for an exact resume; it survives JSON. */
@@ -278,11 +248,7 @@ export class TorchGenerator {
    */
   setState(state: TorchState): this {
     const nextNormal = checkCachedNormal(state?.nextNormal);
-    if (!/^\d+$/.test(state.seed)) {
-      throw new RangeError(
-        `Cannot set the generator's state as its seed must be digits: seed=${state.seed}; pass what getState() returned`,
-      );
-    }
+    checkSeedDigits(state.seed);
     this.mt.setState(state.mt);
     this.#seed = BigInt(state.seed);
     this.#nextNormal = nextNormal;
@@ -325,24 +291,6 @@ export class TorchGenerator {
       out[i] = x * std + mean;
     }
     return out;
-  }
-
-  /** Sampling with replacement: binary search in the cumulative sums, in float32 as there. */
-  #searchSums(p: Float32Array, k: number): Int32Array {
-    const sums = new Float32Array(p.length);
-    let sum = 0;
-    for (let i = 0; i < p.length; i++) sums[i] = sum = fround(sum + p[i]);
-    for (let i = 0; i < p.length; i++) sums[i] /= sum;
-    sums[p.length - 1] = 1;
-    return Int32Array.from(this.rand64(k), (u) => {
-      let [left, right] = [0, p.length];
-      while (left < right) {
-        const middle = (left + right) >> 1;
-        if (sums[middle] < u) left = middle + 1;
-        else right = middle;
-      }
-      return left;
-    });
   }
 }
 
