@@ -199,7 +199,9 @@ export abstract class Optimizer<Settings extends { lr: number }> {
   loadStateDict(saved: OptimizerState): void {
     const cannot = (what: string) => new TypeError(`Cannot restore the optimiser's ${what}`);
     const { tensors, steps, groups } = saved;
-    if (!Array.isArray(groups) || groups.length !== this.groups.length) {
+    // A state that another program wrote may lack the groups' settings or one of them, which then stay.
+    const bare = Array.isArray(groups) && groups.length === 0;
+    if (!Array.isArray(groups) || (!bare && groups.length !== this.groups.length)) {
       throw cannot(`groups: ${this.groups.length} needed, ${groups?.length ?? "none"} given`);
     }
     const restored = this.groups.map((group, i) => {
@@ -211,7 +213,6 @@ export abstract class Optimizer<Settings extends { lr: number }> {
         );
       }
       for (const [name, value] of Object.entries(own)) {
-        // A state that another program wrote may lack a setting, which then stays.
         const given = settings[name];
         if (given !== undefined && kindOf(given) !== kindOf(value)) {
           throw cannot(`group ${i}: ${name} is ${JSON.stringify(given)}, ${kindOf(value)} needed`);

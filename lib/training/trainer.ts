@@ -255,6 +255,7 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
       state: this.state,
       history: this.history,
       loader: this.#loader.getState(),
+      ...this.#options.schedule && { schedule: this.#options.schedule.stateDict() },
     });
   }
 
@@ -272,7 +273,8 @@ export class Trainer<Batch extends tf.Tensor[] = tf.Tensor[]> {
     this.state = saved.state;
     this.history = saved.history;
     this.#loader.setState(saved.loader);
-    schedule?.set(this.iter_num);
+    // The rates themselves are in the optimiser's state, so that they go on to the last bit.
+    if (saved.schedule) schedule?.loadStateDict(saved.schedule);
     await run.openMetrics({ keepUpTo: this.iter_num });
   }
 }
