@@ -174,3 +174,36 @@ Deno.test("only the device and turbo reach into an engine: formulas go through t
   );
   assertEquals(reaching.map(([file]) => file), []);
 });
+
+/** Tests that are of more than one file, beside those that are of one folder (data_test.ts). */
+const wide = [
+  "lib/engine/operations", // every operation, on every device
+  "lib/engine/readme",
+  "lib/io/line_ends", // every reader of texts
+  "lib/io/read",
+  "lib/plot/plot",
+  "lib/tokenizers/bpe",
+  "lib/weights/checkpoint",
+  "scripts/copies",
+];
+
+Deno.test("tests mirror lib and scripts: who looks for the test of a file finds it in its place", () => {
+  const stray = [...imports.keys()].filter((path) => /^tests\/(lib|scripts)\//.test(path)).filter(
+    (path) => {
+      const of = path.replace(/^tests\/|_test\.ts$/g, "");
+      const name = path.startsWith("tests/scripts/") ? of.replaceAll("_", "-") : of;
+      const folder = name.split("/").slice(0, -1).join("/");
+      const isFile = imports.has(`${name}.ts`) || imports.has(`${of}.ts`);
+      const isFolder = [...imports.keys()].some((file) =>
+        file.startsWith(`${name}/`) ||
+        (file.startsWith(`${folder}/`) && name === `${folder}/${folder.split("/").at(-1)}`)
+      );
+      return !path.endsWith("_test.ts") || (!isFile && !isFolder && !wide.includes(of));
+    },
+  );
+  assertEquals(stray, []);
+  const untested = [...imports.keys()].filter((path) => /^scripts\/[^/]+\.ts$/.test(path))
+    .map((path) => path.replaceAll("-", "_").replace(".ts", "_test.ts"))
+    .filter((path) => !imports.has(`tests/${path}`));
+  assertEquals(untested, []);
+});

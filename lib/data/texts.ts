@@ -29,14 +29,14 @@ export const texts = {
 
 /**
  * Reads a text by its name or from a file. Line ends become "\n", as when Python opens a text file,
- * so that the characters and their number are the same as there.
+ * so that the characters and their number are the same as there. A byte-order mark is left out.
  *
  * @param text "moby-dick", "quijote", "shakespeare", or a file's path
  * @throws {InputError} If there is no such text, it cannot be downloaded, or it is empty
  */
 export async function loadText(text: string): Promise<string> {
   const path = await textPath(text);
-  const content = (await readText(path)).replaceAll(/\r\n?/g, "\n");
+  const content = (await readText(path)).replace(/^\ufeff/, "").replaceAll(/\r\n?/g, "\n");
   if (content === "") throw new InputError(`Cannot read '${path}': it is empty`);
   return content;
 }

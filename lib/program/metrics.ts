@@ -44,7 +44,7 @@ export class MetricsFile {
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
-    const lines = text.split("\n").slice(0, -1);
+    const lines = text.split(/\r?\n/).slice(0, -1);
     const kept = lines.filter((line, i) => stepOf(line, `${path}, line ${i + 1}`) <= step);
     await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(""));
     return new MetricsFile(path, true);

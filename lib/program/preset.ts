@@ -28,7 +28,7 @@ export async function presetFlags(
   }
   // What nanoGPT's files say of PyTorch, of its processes and of what wandb shows is of no use here.
   const foreign = /^(device|dtype|compile|backend|out_dir|wandb_\w+)$/;
-  return (await readText(config)).split("\n").flatMap((line, i) => {
+  return (await readText(config)).replace(/^\ufeff/, "").split(/\r?\n/).flatMap((line, i) => {
     const code = line.replace(/^((?:[^'"#]|'[^']*'|"[^"]*")*?)\s*#.*$/, "$1").trim();
     if (code === "" || code.startsWith("import ")) return [];
     const place = `Cannot read '${config}', line ${i + 1}:`;

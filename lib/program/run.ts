@@ -391,7 +391,7 @@ function helpText<D extends Defaults, C extends Choices<D>>(
 ): string {
   let source = "";
   try {
-    source = Deno.readTextFileSync(fileURLToPath(spec.url));
+    source = Deno.readTextFileSync(fileURLToPath(spec.url)).replaceAll("\r\n", "\n");
   } catch {
     // Not from a file: no comments.
   }

@@ -218,7 +218,7 @@ export async function readCharacters(folder: string): Promise<string[] | undefin
   const path = join(folder, "characters.json");
   if (!await exists(path)) return undefined;
   const { vocab_size } = await readGPT2Config(folder);
-  const text = await readText(path);
+  const text = (await readText(path)).replace(/^\ufeff/, "");
   let list: unknown;
   try {
     list = JSON.parse(text);

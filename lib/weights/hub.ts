@@ -95,7 +95,7 @@ async function linkedSHA256(url: string): Promise<string | undefined> {
  * @throws {InputError} If it cannot be read or holds something else
  */
 export async function readJSON(path: string): Promise<Record<string, unknown>> {
-  const text = await readText(path);
+  const text = (await readText(path)).replace(/^\ufeff/, "");
   let value: unknown;
   try {
     value = JSON.parse(text);

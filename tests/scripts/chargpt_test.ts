@@ -1,13 +1,13 @@
 import * as tf from "@tensorflow/tfjs";
-import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { InputError, UsageError } from "lib/io/errors.ts";
+import { assertEquals, assertMatch } from "@std/assert";
 import { torch } from "lib/random.ts";
 import { values } from "lib/tensor.ts";
 import { CharDataset, encodeCharacters, encodePrompt, main } from "scripts/chargpt.ts";
 import { GPT } from "scripts/gpt.ts";
 import { assertClose, readReference } from "../helpers/compare.ts";
 import { testOnDevices } from "../helpers/devices.ts";
-import { run, runProcess, temporaryFolder } from "../helpers/scripts.ts";
+import { assertProcessRefuses, assertRefuses } from "../helpers/refuses.ts";
+import { run, temporaryFolder } from "../helpers/scripts.ts";
 
 /** minGPT's own losses and texts on the novel; tests/reference/README.md says how they were recorded. */
 const reference = (await readReference("chargpt-moby-dick.json")).runs;
@@ -82,15 +82,13 @@ Deno.test("chargpt refuses what cannot be, in one line", async () => {
   const text = `${await temporaryFolder()}/short.txt`;
   await Deno.writeTextFile(text, "abc");
   const device = "--device=reference";
-  await assertRejects(() => run(main, device, `--text=${text}`), InputError, "block_size=128");
+  await assertRefuses(() => run(main, device, `--text=${text}`), 1, "block_size=128");
   const flags = [device, "--model_type=gpt-nano", `--text=${text}`, "--block_size=2"];
-  await assertRejects(() => run(main, ...flags, "--prompt=xyz"), UsageError, 'the text has no "x"');
-  await assertRejects(() => run(main, ...flags, "--model_type=gpt-nan"), UsageError, "gpt-nano");
-  await assertRejects(() => run(main, ...flags, "--resume"), InputError, "no checkpoint");
-  const { code, stderr } = await runProcess("chargpt.ts", device, "--text=no-such-text");
-  assertEquals(code, 1);
-  assertStringIncludes(stderr, 'Cannot find the text "no-such-text"');
-  assertEquals(stderr.trim().split("\n").length, 1);
+  await assertRefuses(() => run(main, ...flags, "--prompt=xyz"), 2, 'the text has no "x"');
+  await assertRefuses(() => run(main, ...flags, "--model_type=gpt-nan"), 2, "gpt-nano");
+  await assertRefuses(() => run(main, ...flags, "--resume"), 1, "no checkpoint");
+  const missing = 'Cannot find the text "no-such-text"';
+  await assertProcessRefuses("chargpt.ts", [device, "--text=no-such-text"], 1, missing);
 });
 
 testOnDevices("texts of one character and of one passage train", async () => {

@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { UsageError } from "lib/io/errors.ts";
+import { assertEquals, assertMatch } from "@std/assert";
 import { decode } from "fast-png";
 import { item, values } from "lib/tensor.ts";
 import {
@@ -13,7 +12,8 @@ import {
 } from "scripts/logistic-regressor.ts";
 import { assertClose, readReference } from "../helpers/compare.ts";
 import { testOnDevices } from "../helpers/devices.ts";
-import { run, runProcess, temporaryFolder } from "../helpers/scripts.ts";
+import { assertProcessRefuses, assertRefuses } from "../helpers/refuses.ts";
+import { run, temporaryFolder } from "../helpers/scripts.ts";
 
 const reference = await readReference("logistic-regressor.json");
 
@@ -161,7 +161,7 @@ Deno.test("logistic-regressor refuses impossible flags in one line", async () =>
       "--random_state=4294967296",
     ]
   ) {
-    await assertRejects(() => main([flag]), UsageError, flag.slice(2).split("=")[0]);
+    await assertRefuses(() => main([flag]), 2, flag.slice(2).split("=")[0]);
   }
   const out = await temporaryFolder();
   await Deno.writeTextFile(`${out}/file`, "");
@@ -171,9 +171,7 @@ Deno.test("logistic-regressor refuses impossible flags in one line", async () =>
     [`--out=${out}/file/below`, 1, "Cannot make the output folder"],
   ] as const;
   for (const [flag, exitCode, message] of cases) {
-    const { code, stderr } = await runProcess("logistic-regressor.ts", flag, "--device=cpu");
-    assertEquals(code, exitCode, stderr);
-    assertStringIncludes(stderr, message);
-    assertEquals(stderr.trim().split("\n").length, 1, stderr);
+    const flags = [flag, "--device=cpu"];
+    await assertProcessRefuses("logistic-regressor.ts", flags, exitCode, message);
   }
 });

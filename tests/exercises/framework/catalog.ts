@@ -83,7 +83,7 @@ export async function loadAll(): Promise<(Entry & { exercise: Exercise })[]> {
 /** The text of a script, its lines ended as the edits expect it, whatever the checkout does. */
 function source(script: string): string {
   const text = Deno.readTextFileSync(new URL(`scripts/${script}.ts`, root));
-  return text.replaceAll("\r\n", "\n");
+  return text.replace(/^\ufeff/, "").replaceAll("\r\n", "\n");
 }
 
 /** The script as a student gets it, with the TODO. */
