@@ -20,6 +20,8 @@ export interface CheckerOptions extends Partial<Limits> {
 export class Checker {
   readonly #options: CheckerOptions;
   #process?: Promise<Process>;
+  /** What the process checks: it knows one exercise only. */
+  #exercise?: string;
 
   constructor(options: CheckerOptions) {
     this.#options = options;
@@ -36,6 +38,8 @@ export class Checker {
   async check(name: string, file: StudentFile): Promise<Result> {
     const { language, seconds = 10, megabytes = 2048 } = this.#options;
     const t = texts[language];
+    if (this.#exercise !== undefined && this.#exercise !== name) await this.close();
+    this.#exercise = name;
     const process = await this.start(dirname(file.path));
     const outcome = await process.ask({ name, file, language }, seconds);
     if ("answer" in outcome) {

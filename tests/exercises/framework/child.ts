@@ -3,8 +3,12 @@
  * `{ name, file, language }` for each check, and answers each with a line that begins with the key, which the files do
  * not know: what they print is not taken for an answer.
  */
-import { findEntry, load } from "./catalog.ts";
+import { fileURLToPath } from "node:url";
+import { startDevice } from "lib/device.ts";
+import { findEntry, load, root } from "./catalog.ts";
+import type { Exercise } from "./exercise.ts";
 import type { Language } from "./language.ts";
+import { lockDown } from "./lockdown.ts";
 import type { StudentFile } from "./report.ts";
 import { runCheck } from "./run_check.ts";
 
@@ -39,7 +43,21 @@ for (const kind of ["unhandledrejection", "error"]) {
   addEventListener(kind, (event) => event.preventDefault());
 }
 
+/**
+ * Loads the one exercise that this process checks, under an address that files cannot guess, and
+ * closes the door behind it: solutions cannot be read any more, nor what checks be changed.
+ */
+async function prepare(name: string): Promise<Exercise> {
+  const entry = findEntry(name);
+  const exercise = await load({ ...entry, url: new URL(`?${key}`, entry.url) });
+  await startDevice("reference");
+  await Deno.permissions.revoke({ name: "read", path: fileURLToPath(new URL("tests", root)) });
+  lockDown();
+  return exercise;
+}
+
 let key = "";
+let exercise: Exercise | undefined;
 for await (const line of lines()) {
   const message = JSON.parse(line);
   if (!key) {
@@ -48,7 +66,8 @@ for await (const line of lines()) {
     continue;
   }
   const { name, file, language } = message as Job;
-  const answer = await runCheck(name, await load(findEntry(name)), file, language)
+  exercise ??= await prepare(name);
+  const answer = await runCheck(name, exercise, file, language)
     .catch((error) => ({ broken: String(error?.stack ?? error) }));
   send(`\n${key}${stringify(answer)}\n`);
 }
