@@ -334,6 +334,7 @@ Deno.test("deno task grade: what one student does disturbs no other", () =>
         await Deno.writeTextFile("here", "a temporary folder");`),
       "gil/my/grad_b.ts": before(`Deno.exit(0);`),
       "hugo/my/no_bias.ts": "export const nothing = 0;",
+      "=1+1/my/grad_b (1).ts": right, // a browser's second download, of a student with an odd name
     };
     for (const [name, text] of Object.entries(files)) {
       await Deno.mkdir(join(folder, name, ".."), { recursive: true });
@@ -342,7 +343,7 @@ Deno.test("deno task grade: what one student does disturbs no other", () =>
     await Deno.mkdir(join(folder, "ines/my"), { recursive: true });
     await Deno.symlink(secret, join(folder, "ines/my/grad_b.ts"));
     const out = join(folder, "table");
-    const { code, error } = await command(
+    const { code, out: said, error } = await command(
       "grade",
       folder,
       `--out=${out}`,
@@ -359,7 +360,16 @@ Deno.test("deno task grade: what one student does disturbs no other", () =>
         { student, state, stage },
       ) => [student, stage || state]),
     );
+    assertStringIncludes(said, "=1+1: grad_b (1).ts is taken for grad_b.ts");
+    const totals = await Deno.readTextFile(join(out, "totals.csv"));
+    assertEquals(totals.split("\r\n").slice(0, 3), [
+      "student,grad_b,no_bias,passed",
+      "'=1+1,passed,not started,1",
+      "anna,passed,not started,1",
+    ]);
+    assertStringIncludes(await Deno.readTextFile(join(out, "grades.html")), '<td class="passed">');
     assertEquals(stage, {
+      "'=1+1": "passed",
       anna: "passed",
       ben: "gradient",
       carla: "endless loop",
@@ -386,3 +396,41 @@ Deno.test("deno task grade: what one student does disturbs no other", () =>
     assertMatch(reports, /Requires read access to ".*anna\/my\/grad_b\.ts"/);
     assert(!reports.includes("anna\n"), "who passes has no report");
   }));
+
+Deno.test({
+  name: "deno task grade that is stopped leaves no process and no folder",
+  ignore: Deno.build.os !== "linux", // processes are looked up in /proc
+  fn: () =>
+    withFolder(async (folder) => {
+      const temporary = join(folder, "tmp");
+      await Deno.mkdir(join(folder, "class/ana"), { recursive: true });
+      await Deno.mkdir(temporary);
+      const endless = `${right}\nconsole.log("begun");\nfor (;;);`;
+      await Deno.writeTextFile(join(folder, "class/ana/grad_b.ts"), endless);
+      const grading = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", join(workspace, "tests/exercises/grade.ts"), join(folder, "class")],
+        env: { NO_COLOR: "1", INIT_CWD: workspace, TMPDIR: temporary },
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      /** The processes that work in the temporary folder. */
+      const children = () =>
+        [...Deno.readDirSync("/proc")].filter(({ name }) => {
+          try {
+            return /^\d+$/.test(name) &&
+              Deno.readLinkSync(`/proc/${name}/cwd`).startsWith(temporary);
+          } catch {
+            return false; // it has just ended, or is another user's
+          }
+        }).length;
+      const until = async (holds: () => boolean) => {
+        for (let i = 0; i < 200 && !holds(); i++) await new Promise((f) => setTimeout(f, 50));
+        assert(holds(), String(holds));
+      };
+      await until(() => children() > 0);
+      grading.kill("SIGTERM");
+      assertEquals((await grading.status).code, 143);
+      await until(() => children() === 0);
+      assertEquals([...Deno.readDirSync(temporary)], []);
+    }),
+});

@@ -1,22 +1,35 @@
 /** `deno task grade DIR`: checks the files of all students in a folder and writes a table. */
 import { join } from "node:path";
-import { stringify } from "@std/csv";
 import { InputError, UsageError } from "lib/io/errors.ts";
 import { writeFileAtomic } from "lib/io/files.ts";
-import { entries, findEntry } from "./framework/catalog.ts";
+import { entries, findEntry, load, startFile } from "./framework/catalog.ts";
 import { Checker } from "./framework/checker.ts";
 import { fromHere, runCommand } from "./framework/command.ts";
 import { fetchPackages } from "./framework/deno.ts";
 import type { Language } from "./framework/language.ts";
 import type { Result } from "./framework/report.ts";
+import { type Pair, similarPairs } from "./framework/similar.ts";
+import {
+  changes,
+  exerciseOf,
+  type Grade,
+  gradesCSV,
+  page,
+  totalsCSV,
+  warning,
+} from "./framework/tables.ts";
 
-type Grade = {
-  student: string;
-  exercise: string;
-  state: Result["state"];
-  stage: string;
-  report: string;
-};
+/** What ends the processes and removes the folders that are in use. */
+const open = new Set<() => Promise<void>>();
+
+// Stopped from outside: nothing stays behind.
+const signals = { SIGINT: 130, ...Deno.build.os === "windows" ? {} : { SIGTERM: 143 } };
+for (const [signal, code] of Object.entries(signals)) {
+  Deno.addSignalListener(signal as Deno.Signal, async () => {
+    await Promise.allSettled([...open].map((clean) => clean()));
+    Deno.exit(code);
+  });
+}
 
 await runCommand({
   name: "grade",
@@ -26,7 +39,8 @@ await runCommand({
     folder itself or in its folder my/. Each student's files run in processes of their own, which have no
     network, no environment, no other process, read only that student's files and the project's, write only
     to a temporary folder, and are stopped after some time or memory. Writes grades.csv and grades.md
-    (student, exercise, state, first failing stage), and the reports to reports.md.`,
+    (student, exercise, state, first failing stage), totals.csv and grades.html (a row for each student,
+    what has changed since the last run, answers that are alike), and the reports to reports.md.`,
   defaults: { out: "out/grade", exercises: "", seconds: 10, megabytes: 1024, jobs: 2 },
   comments: {
     out: "folder for the tables",
@@ -71,10 +85,21 @@ await runCommand({
   const target = fromHere(out);
   await Deno.mkdir(target, { recursive: true });
   const columns = ["student", "exercise", "state", "stage"] as const;
-  await writeFileAtomic(join(target, "grades.csv"), stringify(all, { columns }));
+  const old = await Deno.readTextFile(join(target, "grades.csv")).catch(() => undefined);
+  const changed = old === undefined ? [] : changes(old, all);
+  const pairs = await alike(students, asked, language);
+  await writeFileAtomic(join(target, "grades.csv"), gradesCSV(all));
+  await writeFileAtomic(join(target, "totals.csv"), totalsCSV(all));
+  await writeFileAtomic(join(target, "grades.html"), page(all, changed, pairs));
   await writeFileAtomic(join(target, "grades.md"), markdown(columns, all));
   await writeFileAtomic(join(target, "reports.md"), reports(all));
-  console.log(`${join(out, "grades.csv")}, ${join(out, "grades.md")}, ${join(out, "reports.md")}`);
+  for (const line of changed) console.log(`changed: ${line}`);
+  for (const { exercise, students, similarity } of pairs) {
+    console.log(`alike: ${exercise}: ${students.join(", ")} (${Math.round(100 * similarity)} %)`);
+  }
+  if (pairs.length > 0) console.log(warning);
+  const names = ["grades.csv", "grades.md", "grades.html", "totals.csv", "reports.md"];
+  console.log(names.map((name) => join(out, name)).join(", "));
 });
 
 interface Student {
@@ -94,14 +119,24 @@ async function findStudents(folder: string, known: Set<string>): Promise<Student
       name === "my" && isDirectory
     );
     const place = hasMy ? join(own, "my") : own;
-    const files = (await readFolder(place)).filter(({ name, isFile }) =>
-      isFile && name.endsWith(".ts") && known.has(name.slice(0, -3))
-    );
-    students.push({
-      name: entry.name,
-      folder: place,
-      files: new Map(files.map(({ name }) => [name.slice(0, -3), name])),
-    });
+    const files = new Map<string, string>();
+    // By length: the file of the exercise's own name goes before its numbered copies.
+    const names = (await readFolder(place)).filter(({ isFile }) => isFile).map(({ name }) => name)
+      .sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
+    for (const name of names) {
+      const exercise = exerciseOf(name);
+      if (exercise === undefined || !known.has(exercise)) continue;
+      const taken = files.get(exercise);
+      if (taken !== undefined) {
+        console.log(`${entry.name}: ${name} is left out, ${taken} is checked`);
+        continue;
+      }
+      if (name !== `${exercise}.ts`) {
+        console.log(`${entry.name}: ${name} is taken for ${exercise}.ts`);
+      }
+      files.set(exercise, name);
+    }
+    students.push({ name: entry.name, folder: place, files });
   }
   return students.sort((a, b) => a.name < b.name ? -1 : 1);
 }
@@ -112,6 +147,24 @@ async function readFolder(path: string): Promise<Deno.DirEntry[]> {
   } catch (error) {
     throw new InputError(`Cannot read the folder '${path}': ${(error as Error).message}`);
   }
+}
+
+/** The answers that are alike, of all exercises. */
+async function alike(students: Student[], asked: string[], language: Language): Promise<Pair[]> {
+  const pairs: Pair[] = [];
+  for (const exercise of asked) {
+    const entry = findEntry(exercise);
+    const answers = new Map<string, string>();
+    for (const { name, folder, files } of students) {
+      const file = files.get(exercise);
+      const path = file && join(folder, file);
+      if (path && (await Deno.lstat(path)).size < 1_000_000) {
+        answers.set(name, await Deno.readTextFile(path));
+      }
+    }
+    pairs.push(...similarPairs(exercise, answers, startFile(entry, await load(entry), language)));
+  }
+  return pairs;
 }
 
 /** Checks a student's files, in a copy of the folder, so that its paths and links lead nowhere else. */
@@ -132,6 +185,12 @@ async function gradeStudent(
     onPrint: () => {},
   });
   const grades: Grade[] = [];
+  const clean = async () => {
+    open.delete(clean);
+    await checker.close();
+    await Deno.remove(temporary, { recursive: true });
+  };
+  open.add(clean);
   try {
     for (const exercise of asked) {
       const file = files.get(exercise);
@@ -143,8 +202,7 @@ async function gradeStudent(
       grades.push({ student, exercise, state: result.state, stage, report: result.report });
     }
   } finally {
-    await checker.close();
-    await Deno.remove(temporary, { recursive: true });
+    if (open.has(clean)) await clean();
   }
   return grades;
 }

@@ -127,6 +127,10 @@ Deno.test("a wrong answer does not pass by tampering", async () => {
       `const o: Record<string, unknown> = {}; o.toString = () => "mine"; o.constructor = 1;
       class Mine extends Error { constructor() { super(); this.message = "m"; this.name = "n"; } }
       if (\`\${o}\` !== "mine" || new Mine().message !== "m") throw new Error("not mine");`;
+    const stores = `for (const name of ["localStorage", "sessionStorage", "caches"] as const) {
+      if (globalThis[name] !== undefined) throw new Error(name);
+    }`;
+    assertEquals((await check("stores", `${right}\n${stores}`)).state, "passed");
     assertEquals((await check("own", `${right}\n${own}`)).state, "passed");
   } finally {
     await checker.close();

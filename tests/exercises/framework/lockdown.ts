@@ -72,6 +72,10 @@ export function lockDown(): void {
     Object.defineProperty(globalThis, name, { writable: false, configurable: false });
   }
   [tf.engine(), tf.backend()].forEach(fixMethods);
+  // What one file stores here, another would find: they are kept on the disk, by the program's name.
+  for (const name of ["localStorage", "sessionStorage", "caches"]) {
+    Object.defineProperty(globalThis, name, { value: undefined });
+  }
 }
 
 /**
