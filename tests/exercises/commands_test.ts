@@ -316,7 +316,7 @@ Deno.test("deno task grade: what one student does disturbs no other", () =>
       "eva/my/grad_b.ts": before(
         `const all: Uint8Array[] = [];\nfor (;;) all.push(new Uint8Array(1e7).fill(1));`,
       ),
-      // Passes if nothing but its temporary folder is open to it.
+      // Nothing but its temporary folder is open to it; that it tried is seen though it catches all.
       "fran/my/grad_b.ts": before(`
         const denied = async (f: () => unknown) => {
           try {
@@ -373,10 +373,10 @@ Deno.test("deno task grade: what one student does disturbs no other", () =>
       anna: "passed",
       ben: "gradient",
       carla: "endless loop",
-      dan: "does not load",
+      dan: "forbidden",
       dora: "does not load",
       eva: "crash",
-      fran: "passed",
+      fran: "forbidden",
       gil: "crash",
       hugo: "not started",
       ines: "not started",

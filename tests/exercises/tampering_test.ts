@@ -127,6 +127,22 @@ Deno.test("a wrong answer does not pass by tampering", async () => {
       `const o: Record<string, unknown> = {}; o.toString = () => "mine"; o.constructor = 1;
       class Mine extends Error { constructor() { super(); this.message = "m"; this.name = "n"; } }
       if (\`\${o}\` !== "mine" || new Mine().message !== "m") throw new Error("not mine");`;
+    const deeds: Record<string, string> = {
+      net: `await fetch("http://127.0.0.1:9999/");`,
+      "net ": `await Deno.connect({ hostname: "127.0.0.1", port: 9 });`,
+      env: `Deno.env.get("HOME");`,
+      run: `new Deno.Command("true").outputSync();`,
+      read: `Deno.readTextFileSync("/etc/hostname");`,
+      "read ": `await Deno.readTextFile(${place("README.md")});`,
+      write: `Deno.writeTextFileSync("/tmp/written", "");`,
+      sys: `Deno.hostname();`,
+    };
+    for (const [kind, deed] of Object.entries(deeds)) {
+      const text = `${right}\ntry { ${deed} } catch { /* hidden */ }`;
+      const { stage, report } = await check(`deed_${kind.trim()}${kind.length}`, text);
+      assertEquals(stage, "forbidden", `${deed}: ${report}`);
+      assertMatch(report, RegExp(`Requires ${kind.trim()} access`));
+    }
     const stores = `for (const name of ["localStorage", "sessionStorage", "caches"] as const) {
       if (globalThis[name] !== undefined) throw new Error(name);
     }`;

@@ -6,11 +6,13 @@
 import { fileURLToPath } from "node:url";
 import { startDevice } from "lib/device.ts";
 import { findEntry, load, root } from "./catalog.ts";
+import { watchDenials } from "./denials.ts";
 import type { Exercise } from "./exercise.ts";
 import type { Language } from "./language.ts";
 import { lockDown } from "./lockdown.ts";
-import type { StudentFile } from "./report.ts";
+import { failed, type Result, type StudentFile } from "./report.ts";
 import { runCheck } from "./run_check.ts";
+import { texts } from "./texts.ts";
 
 /** What the process is asked. */
 export interface Job {
@@ -56,6 +58,18 @@ async function prepare(name: string): Promise<Exercise> {
   return exercise;
 }
 
+const denied = watchDenials();
+
+/** Checks a file; what it tried to do without being allowed to counts, whatever its answer is. */
+async function checkFile({ name, file, language }: Job, exercise: Exercise): Promise<Result> {
+  denied.length = 0;
+  const result = await runCheck(name, exercise, file, language);
+  if (denied.length === 0) return result;
+  const { forbidden, unknownForbidden: means } = texts[language];
+  const reason = { stage: "forbidden", message: forbidden(denied[0]), means } as const;
+  return failed(name, { look: exercise.look, shown: file.shown }, reason, language);
+}
+
 let key = "";
 let exercise: Exercise | undefined;
 for await (const line of lines()) {
@@ -65,9 +79,9 @@ for await (const line of lines()) {
     send(`\n${key}\n`);
     continue;
   }
-  const { name, file, language } = message as Job;
-  exercise ??= await prepare(name);
-  const answer = await runCheck(name, exercise, file, language)
+  const job = message as Job;
+  exercise ??= await prepare(job.name);
+  const answer = await checkFile(job, exercise)
     .catch((error) => ({ broken: String(error?.stack ?? error) }));
   send(`\n${key}${stringify(answer)}\n`);
 }

@@ -14,6 +14,7 @@ export type Stage =
   | "gradient"
   | "cost"
   | "endless loop"
+  | "forbidden"
   | "crash";
 
 /** Why a check fails. The first line is `message`, the others follow in this order. */

@@ -26,6 +26,7 @@ const en = {
   elements: (n: number) => `${n} element${n === 1 ? "" : "s"}`,
   endless: (seconds: number) =>
     `no answer after ${seconds} seconds, so it was stopped: is there a loop that never ends?`,
+  forbidden: (what: string) => `the file tried what no answer needs: ${what}`,
   crash: (why: string) => `the process ended in the middle of the check: ${why}`,
   exit: (code: number) => `exit code ${code}`,
   memory: (limit: number) => `it needed more than ${limit} MB`,
@@ -50,6 +51,7 @@ const en = {
     "a division by 0, a logarithm of 0 or an exp that overflows: find the first operation that gives it",
   unknownThrow: "the code breaks off before there is a result",
   unknownEndless: "a loop's condition stays true, or a call calls itself without end",
+  unknownForbidden: "an answer needs no network, environment, other program or file: take it out",
   unknownCrash: "the code ends the whole process, or takes all memory",
   unknownLoad: "Deno cannot read the file as a program: mend the line that is named first",
   unknownLoadThrow: "the code outside of all functions breaks off while the file is loaded",
@@ -82,6 +84,8 @@ const es: typeof en = {
   elements: (n) => `${n} elemento${n === 1 ? "" : "s"}`,
   endless: (seconds) =>
     `sin respuesta tras ${seconds} segundos, así que se ha parado: ¿hay un bucle que no acaba?`,
+  forbidden: (what: string) =>
+    `el fichero ha intentado algo que ninguna respuesta necesita: ${what}`,
   crash: (why) => `el proceso ha terminado en mitad de la comprobación: ${why}`,
   exit: (code) => `código de salida ${code}`,
   memory: (limit) => `necesitaba más de ${limit} MB`,
@@ -106,6 +110,7 @@ const es: typeof en = {
   unknownThrow: "el código se interrumpe antes de dar un resultado",
   unknownEndless:
     "la condición de un bucle es siempre cierta o una función se llama a sí misma sin fin",
+  unknownForbidden: "una respuesta no necesita red, entorno, otros programas ni ficheros: quítalo",
   unknownCrash: "el código termina el proceso entero o consume toda la memoria",
   unknownLoad: "Deno no puede leer el fichero como programa: corrige primero la línea indicada",
   unknownLoadThrow: "el código que está fuera de las funciones se interrumpe al cargar el fichero",
