@@ -94,6 +94,37 @@ export default exercise({
         if (draw < 0.8) return MASK;
         return draw < 0.9 ? Math.floor(draw * vocab_size) : id;`],
     },
+    noIndex: {
+      means: {
+        en: "some results are no index of a word: want whole numbers from 0 to vocab_size - 1",
+        es: "algún resultado no es índice de una palabra: deben ser enteros de 0 a vocab_size - 1",
+      },
+      wrong: [
+        `const draw = random();
+         if (draw < 0.8) return MASK;
+         return draw < 0.9 ? Math.floor(random() * (vocab_size + 1)) : id;`,
+        `const draw = random();
+         if (draw < 0.8) return MASK;
+         return draw < 0.9 ? Math.round(random() * vocab_size) : id;`,
+        `const draw = random();
+         if (draw < 0.8) return MASK;
+         return draw < 0.9 ? random() * vocab_size : id;`,
+      ],
+    },
+    foreign: {
+      means: {
+        en: "the same draws give other results: every draw has to come from the given random",
+        es: "los mismos sorteos dan otros resultados: todos deben venir del random que se recibe",
+      },
+      wrong: [
+        `const draw = Math.random();
+         if (draw < 0.8) return MASK;
+         return draw < 0.9 ? Math.floor(random() * vocab_size) : id;`,
+        `const draw = random();
+         if (draw < 0.8) return MASK;
+         return draw < 0.9 ? Math.floor(Math.random() * vocab_size) : id;`,
+      ],
+    },
   },
   async check(t) {
     const { maskToken } = t.exports<{ maskToken: Mask }>("maskToken");
@@ -103,9 +134,32 @@ export default exercise({
     const counts = new Array(V).fill(0);
     const what = `maskToken(${id}, ${V}, random), ${N} times`;
     const input = "seed 81";
+    const draw = () => draws[next++ % draws.length];
+    const again = (times: number) => {
+      next = 0;
+      return Array.from({ length: times }, () => maskToken(id, V, draw));
+    };
+    const [first, second] = await t.run(what, () => [again(2000), again(2000)], input);
+    const other = first.findIndex((result, i) => !Object.is(result, second[i]));
+    t.that(other < 0, {
+      what: `maskToken(${id}, ${V}, random), called again with the same draws`,
+      expected: first[other],
+      received: second[other],
+      input,
+      diagnosis: "foreign",
+    });
+    const outside = first.filter((result) => !(result in counts));
+    t.that(outside.length === 0, {
+      what: `maskToken(${id}, ${V}, random), 2000 times`,
+      expected: `whole numbers from 0 to ${V - 1}`,
+      received: outside[0],
+      input,
+      diagnosis: "noIndex",
+    });
+    next = 0;
     await t.run(what, () => {
       for (let i = 0; i < N; i++) {
-        const result = maskToken(id, V, () => draws[next++ % draws.length]);
+        const result = maskToken(id, V, draw);
         if (result in counts) counts[result]++;
       }
     }, input);

@@ -67,6 +67,22 @@ export default exercise({
         }
         return kept.map((x) => x / mass);`],
     },
+    tooMany: {
+      means: {
+        en: "more tokens than needed are kept: stop as soon as their mass is p",
+        es: "se conservan más elementos de los necesarios: para en cuanto su masa sea p",
+      },
+      wrong: [`
+        const order = [...probabilities.keys()].sort((i, j) => probabilities[j] - probabilities[i]);
+        const kept = new Array(probabilities.length).fill(0);
+        let mass = 0;
+        for (const i of order) {
+          if (mass > p) break;
+          kept[i] = probabilities[i];
+          mass += probabilities[i];
+        }
+        return kept.map((x) => x / mass);`],
+    },
     unnormalised: {
       means: {
         en: "the sum is not 1: divide by the mass that was kept",
@@ -127,6 +143,7 @@ export default exercise({
       [byHand, 0.7, [3, 1, 4], ""],
       [byHand, 0.2, [3], ""],
       [byHand, 0.999, [0, 1, 2, 3, 4], ""],
+      [[0.125, 0.125, 0.5, 0.25], 0.75, [2, 3], ""], // exactly p, without a rounding error
     ];
     // The smallest set by trying all sets of ten tokens: the fewest, and among these the heaviest.
     const sets = Array.from(
@@ -165,6 +182,7 @@ export default exercise({
             ]
               .some((other) => other.every((value, i) => Math.abs(value - data[i]) < 1e-6)),
           tooFew: (data) => data.filter((value) => value > 0).length < ids.length,
+          tooMany: (data) => data.filter((value) => value > 0).length > ids.length,
         },
       });
     }

@@ -110,6 +110,19 @@ export default exercise({
          return losses.length;`,
       ],
     },
+    plateau: {
+      means: {
+        en: "a loss that is lower by exactly min_delta, or equal, is taken for an improvement",
+        es: "una pérdida menor por exactamente min_delta, o igual, se toma por una mejora",
+      },
+      wrong: [`
+        let best = Infinity, waited = 0;
+        for (const [i, loss] of losses.entries()) {
+          if (loss <= best - min_delta) [best, waited] = [loss, 0];
+          else if (++waited === patience) return i + 1;
+        }
+        return losses.length;`],
+    },
     noDelta: {
       means: {
         en:
@@ -129,9 +142,11 @@ export default exercise({
     type Stop = (losses: number[], patience: number, min_delta?: number) => number;
     const { stopStep } = t.exports<{ stopStep: Stop }>("stopStep");
     /** The definition of the task as it stands, looked up anew for each step. */
-    const slow = (losses: number[], patience: number, delta: number) => {
+    const slow = (losses: number[], patience: number, delta: number, orEqual = false) => {
       let best = Infinity;
-      const improves = losses.map((loss) => loss < best - delta && ((best = loss), true));
+      const improves = losses.map((loss) =>
+        (loss < best - delta || orEqual && loss === best - delta) && ((best = loss), true)
+      );
       const stop = losses.findIndex((_, i) =>
         i + 1 >= patience && improves.slice(i + 1 - patience, i + 1).every((x) => !x)
       );
@@ -146,6 +161,8 @@ export default exercise({
       [[5, 4.95, 4.9, 4.85, 4.8], 2, 0.5],
       [random(2, 40), 4, 0],
       [random(9, 40), 6, 0.05],
+      [[5, 4, 4, 4, 4, 4], 2, 0],
+      [[4, 3.5, 3.5, 3, 3], 2, 0.5],
     ];
     for (const [losses, patience, delta] of cases) {
       const want = slow(losses, patience, delta);
@@ -168,6 +185,7 @@ export default exercise({
           stopStep(losses, patience, delta),
         want,
         suspects: {
+          plateau: slow(losses, patience, delta, true),
           noDelta: () => delta > 0 ? slow(losses, patience, 0) : NaN,
           noReset: noReset < 0 ? NaN : noReset + 1,
           offByOne: ([got]) => Math.abs(Number(got) - want) === 1,
