@@ -193,7 +193,7 @@ Deno.test("whatever a file does, its check ends with a report", () =>
     const checker = new Checker({ language: "en", seconds: 60, onPrint: () => {} });
     const impatient = new Checker({
       language: "en",
-      seconds: 3,
+      seconds: 2,
       onPrint: (text) => void printed.push(text),
     });
     const check = async (name: string, text: string, by = checker) => {
@@ -276,7 +276,7 @@ Deno.test("whatever a file does, its check ends with a report", () =>
       assertEquals((await check("wrong", wrong)).diagnosis, "sign");
       for (const { stage, report } of await endless) {
         assertEquals(stage, "endless loop");
-        assertStringIncludes(report, "no answer after 3 seconds");
+        assertStringIncludes(report, "no answer after 2 seconds");
       }
       assertEquals(printed, ["one two"]);
     } finally {
@@ -347,7 +347,7 @@ Deno.test("deno task grade: what one student does disturbs no other", () =>
       "grade",
       folder,
       `--out=${out}`,
-      "--seconds=5",
+      "--seconds=3",
       "--megabytes=400",
       "--jobs=2",
       "--lang=en",
