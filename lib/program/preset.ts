@@ -1,7 +1,8 @@
 /** Presets: settings for a purpose, by name or in a file, as flags that lie over a program's defaults. */
 import type { Default, Defaults } from "./flags.ts";
-import { InputError, UsageError } from "../io/errors.ts";
+import { excerpt, InputError, UsageError } from "../io/errors.ts";
 import { readText } from "../io/files.ts";
+import { type Literal, LiteralError, readLiteral } from "./literals.ts";
 
 /** Settings as flags. */
 export function toFlags(settings: Record<string, unknown>): string[] {
@@ -29,23 +30,33 @@ export async function presetFlags(
   // What nanoGPT's files say of PyTorch, of its processes and of what wandb shows is of no use here.
   const foreign = /^(device|dtype|compile|backend|out_dir|wandb_\w+)$/;
   return (await readText(config)).replace(/^\ufeff/, "").split(/\r?\n/).flatMap((line, i) => {
-    const code = line.replace(/^((?:[^'"#]|'[^']*'|"[^"]*")*?)\s*#.*$/, "$1").trim();
-    if (code === "" || code.startsWith("import ")) return [];
-    const place = `Cannot read '${config}', line ${i + 1}:`;
-    const [, name, written] = /^(\w+)\s*=\s*(.+)$/.exec(code) ?? [];
-    if (name === undefined) throw new InputError(`${place} want 'name = value', got '${code}'`);
+    if (/^\s*(#|import\s|$)/.test(line)) return [];
+    const place = `Cannot read '${config}', line ${i + 1}`;
+    const [assignment, name] = /^(\w+)[ \t]*=(?!=)/.exec(line) ?? [];
+    if (name === undefined || assignment === undefined) {
+      throw new InputError(`${place}: want 'name = value', got '${excerpt(line.trim())}'`);
+    }
     if (foreign.test(name)) return [];
     if (!Object.hasOwn(defaults, name) || name === "config") {
-      throw new UsageError(`${place} there is no setting '${name}' (--help lists all)`);
+      throw new UsageError(`${place}: there is no setting '${excerpt(name)}' (--help lists all)`);
     }
-    const text = /^(['"])(.*)\1$/.exec(written)?.[2];
-    const factors = written.split("*").map(Number); // 5 * 8
-    const value = text ?? { True: true, False: false }[written] ??
-      factors.reduce((product, factor) => product * factor);
-    const wanted = typeof defaults[name];
-    if (typeof value !== wanted || Number.isNaN(value)) {
-      throw new UsageError(`${place} ${name} expects a ${wanted}, got ${written}`);
+    const { kind, value } = valueIn(line, assignment.length, place);
+    const wanted = defaults[name] === undefined ? "string" : typeof defaults[name];
+    if (kind === "None" && defaults[name] === undefined) return [];
+    const given: string = typeof value;
+    if (given !== wanted) {
+      const written = excerpt(line.slice(assignment.length).replace(/#[^'"]*$/, "").trim());
+      throw new UsageError(`${place}: ${name} expects a ${wanted}, got ${written}`);
     }
     return [`--${name}=${value}`];
   });
+}
+
+function valueIn(line: string, start: number, place: string): Literal {
+  try {
+    return readLiteral(line, start);
+  } catch (error) {
+    if (!(error instanceof LiteralError)) throw error;
+    throw new InputError(`${place}, column ${error.column}: ${error.message}`);
+  }
 }
