@@ -13,6 +13,7 @@ import { lines } from "lib/plot/mod.ts";
 import { torch } from "lib/random.ts";
 import { program } from "lib/program/run.ts";
 import { type Tensor } from "lib/tensor.ts";
+import { characterTokenizer } from "lib/tokenizers/mod.ts";
 import { trace } from "lib/trace.ts";
 import { Trainer } from "lib/training/trainer.ts";
 import { GPT } from "scripts/gpt.ts";
@@ -110,6 +111,7 @@ export const main = program({
   // ---- data
   const text = await loadText(run.options.text);
   const { characters, ids } = encodeCharacters(text);
+  const tokenizer = characterTokenizer(characters);
   console.log(`data has ${ids.length} characters, ${characters.length} unique.`);
   const trained = ids.length - Math.floor(held_out * ids.length);
   const dataset = new CharDataset(ids.subarray(0, trained), block_size);
@@ -159,12 +161,12 @@ export const main = program({
     const [written] = await model.generate([context], max_new_tokens, { do_sample: true, top_k });
     console.log(written.map((i) => characters[i]).join(""));
     console.log("saving model");
-    await model.savePretrained(run.path("model"), { characters });
+    await model.savePretrained(run.path("model"), { tokenizer });
     model.train();
     torch.setState(state);
   });
   await trainer.train();
-  await model.savePretrained(run.path("model"), { characters });
+  await model.savePretrained(run.path("model"), { tokenizer });
 
   // ---- plot
   const { train, heldOut: measured } = trainer.history;

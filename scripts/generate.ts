@@ -10,11 +10,9 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { InputError, UsageError } from "lib/io/errors.ts";
-import { exists } from "lib/io/files.ts";
-import { readCharacters } from "lib/weights/gpt2.ts";
 import { hubModels, pretrainedFolder } from "lib/weights/hub.ts";
 import { program } from "lib/program/run.ts";
-import { BPETokenizer, characterTokenizer, decodeAll, type Tokenizer } from "lib/tokenizers/mod.ts";
+import { decodeAll, type Tokenizer } from "lib/tokenizers/mod.ts";
 import { trace } from "lib/trace.ts";
 import { GPT } from "scripts/gpt.ts";
 
@@ -38,25 +36,9 @@ export const defaults = {
   num_return_sequences: 1, // texts of the search, the most probable ones
 };
 
-/** The tokenizer of the model in a folder: its characters, its own byte-pair vocabulary, or GPT-2's. */
-async function loadTokenizer(folder: string, vocab_size: number): Promise<Tokenizer> {
-  const characters = await readCharacters(folder);
-  if (characters) return characterTokenizer(characters);
-  const isOwn = await exists(`${folder}/encoder.json`) || await exists(`${folder}/vocab.json`);
-  const bpe = await BPETokenizer.load(isOwn ? folder : undefined);
-  if (bpe.size !== vocab_size) {
-    throw new InputError(
-      `Cannot read or write with the model '${folder}': it has ${vocab_size} tokens, ${
-        isOwn ? "its vocabulary" : "GPT-2's vocabulary"
-      } ${bpe.size}; put characters.json or encoder.json and vocab.bpe into the folder`,
-    );
-  }
-  return bpe;
-}
-
-/** The folder of the model; if GPT-2 cannot be had, the error says what else there is. */
+/** Where the model is; if GPT-2 cannot be had, the error says what else there is. */
 async function findModel(model: string | undefined, model_type: string): Promise<string> {
-  if (model !== undefined) return await pretrainedFolder(model);
+  if (model !== undefined) return model;
   try {
     return await pretrainedFolder(model_type);
   } catch (error) {
@@ -105,13 +87,13 @@ export const main = program({
       `Cannot return ${num_return_sequences} texts of ${num_beams} beams: raise --num_beams, or, to draw texts, --num_samples`,
     );
   }
-  const folder = await findModel(run.options.model, run.options.model_type);
-  const model = await GPT.fromPretrained(folder);
+  const source = await findModel(run.options.model, run.options.model_type);
+  const { model, ...opened } = await GPT.open(source);
+  const tokenizer = await opened.tokenizer();
   model.eval();
   const parameters = model.transformer.countParameters(); // without lm_head, as minGPT counts
   console.log(`number of parameters: ${(parameters / 1e6).toFixed(2)}M`);
 
-  const tokenizer = await loadTokenizer(folder, model.config.vocab_size);
   const prompt = run.options.prompt ?? (run.options.model ? "" : "Andrej Karpathy, the");
   const given = prompt === "" ? [...tokenizer.start] : tokenizer.encode(prompt, { special: true }); // (T)
   if (run.trace) {

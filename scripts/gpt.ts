@@ -18,8 +18,9 @@ import {
   KVCache,
   type Prompts,
 } from "lib/generation.ts";
-import { loadGPT2, readGPT2Config, saveGPT2 } from "lib/weights/gpt2.ts";
-import { pretrainedFolder } from "lib/weights/hub.ts";
+import { saveGPT2 } from "lib/weights/gpt2.ts";
+import { openModel } from "lib/weights/open_model.ts";
+import type { Tokenizer } from "lib/tokenizers/mod.ts";
 import * as nn from "lib/nn.ts";
 import { AdamW } from "lib/optim.ts";
 import { torch, TorchGenerator } from "lib/random.ts";
@@ -241,15 +242,20 @@ export class GPT extends nn.Module {
    * @throws {InputError} If it cannot be fetched or read; the message names each weight that does not fit
    */
   static async fromPretrained(source: string): Promise<GPT> {
-    const folder = await pretrainedFolder(source);
-    const config = await readGPT2Config(folder);
+    return (await GPT.open(source)).model;
+  }
+
+  /** The same with its tokenizer, and the output folder of a run of ours as well. */
+  static async open(source: string): Promise<{ model: GPT; tokenizer: () => Promise<Tokenizer> }> {
+    using opened = await openModel(source, { bias: true, gelu: "tanh" });
+    const { bias: _bias, gelu: _gelu, ...config } = opened.config;
     const model = nn.skipInit(() => new GPT(config));
-    await loadGPT2(folder, model.stateDict());
-    return model;
+    await opened.load(model.stateDict());
+    return { model, tokenizer: opened.tokenizer };
   }
 
   /** Writes a folder that `fromPretrained` reads, here and in Hugging Face's GPT2LMHeadModel. */
-  async savePretrained(folder: string, options: { characters?: readonly string[] } = {}) {
+  async savePretrained(folder: string, options: { tokenizer?: Tokenizer } = {}) {
     await saveGPT2(folder, this.config, this.stateDict(), options);
   }
 }

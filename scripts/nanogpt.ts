@@ -16,9 +16,9 @@ import * as tf from "@tensorflow/tfjs";
 import { autocast, checkDtype, GradScaler, type GradScalerState } from "lib/amp.ts";
 import { Passages } from "lib/data/passages.ts";
 import { openDataset, prepareDataset } from "lib/data/prepare.ts";
-import { datasetFolder, readCharacterMeta, readCharactersOf, TokenFile } from "lib/data/tokens.ts";
+import { datasetFolder, readCharacterMeta, TokenFile } from "lib/data/tokens.ts";
 import { InputError, UsageError } from "lib/io/errors.ts";
-import { exists, readText } from "lib/io/files.ts";
+import { readText } from "lib/io/files.ts";
 import * as F from "lib/functional.ts";
 import {
   type AttentionCache,
@@ -27,8 +27,8 @@ import {
   type LanguageModel,
   streamTokens,
 } from "lib/generation.ts";
-import { loadGPT2, readCharacters, readGPT2Config, saveGPT2 } from "lib/weights/gpt2.ts";
-import { pretrainedFolder, readJSON } from "lib/weights/hub.ts";
+import { saveGPT2 } from "lib/weights/gpt2.ts";
+import { openModel } from "lib/weights/open_model.ts";
 import * as nn from "lib/nn.ts";
 import { AdamW, clipGradNorm } from "lib/optim.ts";
 import { lines } from "lib/plot/mod.ts";
@@ -40,13 +40,12 @@ import {
   listenForStop,
   newestCheckpoint,
   readTrainingState,
-  restoreModel,
   restoreTraining,
   saveTraining,
 } from "lib/training/resume.ts";
 import { commands, program } from "lib/program/run.ts";
 import { causalMask, item, type Tensor } from "lib/tensor.ts";
-import { BPETokenizer, characterTokenizer } from "lib/tokenizers/mod.ts";
+import { characterTokenizer, type Tokenizer } from "lib/tokenizers/mod.ts";
 import { firstBadValue, trace } from "lib/trace.ts";
 
 // ---- settings: those of GPT-2 (124M); a preset or a file lies over them, flags lie over both
@@ -359,7 +358,7 @@ export class GPT extends nn.Module {
    *
    * @throws {InputError} If the model is not one of its kind
    */
-  async savePretrained(folder: string, options: { characters?: readonly string[] } = {}) {
+  async savePretrained(folder: string, options: { tokenizer?: Tokenizer } = {}) {
     const { dropout, bias, gelu, ...sizes } = this.config;
     const obstacles = [
       !bias && "it has no biases, which GPT2LMHeadModel has everywhere (train with --bias)",
@@ -376,34 +375,26 @@ export class GPT extends nn.Module {
 
 // ---- weights: a run's folder, or Hugging Face's files
 
-/** A model, and what its ids stand for if they are characters. */
+/** A model, and what its ids stand for. */
 export interface Loaded {
   model: GPT;
   characters?: string[];
+  tokenizer: () => Promise<Tokenizer>;
 }
 
 /** The weights of a run, `out/NAME` with ckpt.safetensors, or of a pretrained GPT-2: a name or a folder. */
 export async function loadModel(source: string, dropout = 0): Promise<Loaded> {
-  const checkpoint = join(source, "ckpt.safetensors");
-  if (await exists(checkpoint)) {
-    const state = await readTrainingState(checkpoint);
-    const model = new GPT({ ...modelArgs(state), dropout }); // draws initial values, as nanoGPT does before it samples
-    await restoreModel(checkpoint, model);
-    return { model, characters: await readCharactersOf(state) };
-  }
-  const folder = await pretrainedFolder(source);
-  const { tie_word_embeddings } = await readJSON(join(folder, "config.json"));
-  if (tie_word_embeddings === false) {
+  using opened = await openModel(source);
+  if (!opened.isTied) {
     throw new InputError(
-      `Cannot use the weights in '${folder}': their output matrix is not the token embedding, which nanoGPT's model wants`,
+      `Cannot use the weights in '${opened.place}': their output matrix is not the token embedding, which nanoGPT's model wants`,
     );
   }
-  const { embd_pdrop: _1, resid_pdrop: _2, attn_pdrop: _3, ...sizes } = await readGPT2Config(
-    folder,
-  );
-  const model = nn.skipInit(() => new GPT({ ...sizes, dropout, bias: true, gelu: "tanh" }));
-  await loadGPT2(folder, model.stateDict());
-  return { model, characters: await readCharacters(folder) };
+  const { embd_pdrop: _1, resid_pdrop: _2, attn_pdrop: _3, ...config } = opened.config;
+  const make = () => new GPT({ ...config, dropout });
+  const model = opened.isCheckpoint ? make() : nn.skipInit(make); // nanoGPT draws initial values before it samples
+  await opened.load(model.stateDict());
+  return { model, characters: await opened.characters(), tokenizer: opened.tokenizer };
 }
 
 /** The model's settings in a checkpoint; one that comes from PyTorch has the exact GELU. */
@@ -813,7 +804,9 @@ export const sample = program({
   console.log(`number of parameters: ${(model.getNumParams() / 1e6).toFixed(2)}M`);
   const prompt = start.startsWith("FILE:") ? await readText(start.slice(5)) : start;
   if (prompt === "") throw new UsageError("Cannot begin with nothing: give a --start");
-  const tokenizer = characters ? characterTokenizer(characters) : await BPETokenizer.load();
+  const tokenizer = dataset && characters
+    ? characterTokenizer(characters)
+    : await loaded.tokenizer();
   const ids = tokenizer.encode(prompt, { special: true });
   if (run.trace) {
     const x = tf.tensor2d([ids.slice(-model.config.block_size)], undefined, "int32");
@@ -949,8 +942,8 @@ export const exportModel = program({
   folder: "nanogpt-export",
   defaults: exportDefaults,
 }, async ({ options: { init_from, to } }) => {
-  const { model, characters } = await loadModel(init_from);
-  await model.savePretrained(to, { characters });
+  const { model, tokenizer } = await loadModel(init_from);
+  await model.savePretrained(to, { tokenizer: await tokenizer() });
   console.log(`written to ${to}: GPT2LMHeadModel.from_pretrained(${JSON.stringify(to)}) opens it`);
   return to;
 });

@@ -8,19 +8,13 @@
  * Try: 1. leave the mask away: what does the text become, and why?  2. leave wpe away.
  *      3. n_tokens_to_generate=400: how does the time grow, with the cache and without?  4. draw the next token.
  */
-import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
-import { readCharactersOf } from "lib/data/tokens.ts";
 import { InputError, UsageError } from "lib/io/errors.ts";
-import { exists } from "lib/io/files.ts";
 import { type LanguageModel, streamTokens } from "lib/generation.ts";
-import { gpt2Name, isConv1D, readCharacters, readGPT2Config } from "lib/weights/gpt2.ts";
-import { pretrainedFolder, WeightFiles } from "lib/weights/hub.ts";
-import { readTrainingState } from "lib/training/resume.ts";
+import { openModel } from "lib/weights/open_model.ts";
 import { program } from "lib/program/run.ts";
-import { SafetensorsReader, toFloat32 } from "lib/weights/safetensors.ts";
 import { type Tensor } from "lib/tensor.ts";
-import { BPETokenizer, characterTokenizer } from "lib/tokenizers/mod.ts";
+import type { Tokenizer } from "lib/tokenizers/mod.ts";
 import { firstBadTensor, trace } from "lib/trace.ts";
 
 export const defaults = {
@@ -168,18 +162,19 @@ function named(params: object, prefix = ""): [string, Tensor][] {
 /** Hugging Face's name of each size. */
 const sizes = { "124M": "gpt2", "355M": "gpt2-medium", "774M": "gpt2-large", "1558M": "gpt2-xl" };
 
-/** A model with what belongs to it; without characters its ids are GPT-2's tokens. */
+/** A model with what belongs to it. */
 export interface Loaded {
   params: Params;
   hparams: Hparams;
-  characters?: string[];
+  tokenizer: () => Promise<Tokenizer>;
 }
 
 /** The weights of a model as an object: "h.0.attn.c_attn.weight" becomes blocks[0].attn.c_attn.w. */
 export async function loadParams(source: string): Promise<Loaded> {
+  using opened = await openModel(source);
   // deno-lint-ignore no-explicit-any
   const params: any = { blocks: [] };
-  const set = (name: string, values: Float32Array, shape: number[], transposed = false) => {
+  for (const name of opened.names) {
     const path = name
       .replace(/^(wte|wpe|lm_head)\.weight$/, "$1")
       .replace(/^h\./, "blocks.")
@@ -189,34 +184,11 @@ export async function loadParams(source: string): Promise<Loaded> {
       .split(".");
     const leaf = path.pop()!;
     const parent = path.reduce((object, key) => object[key] ??= {}, params);
-    parent[leaf] = tf.tidy(() => {
-      const stored = tf.tensor(values, shape);
-      return transposed ? stored.transpose() : stored.clone();
-    });
-  };
-
-  const checkpoint = join(source, "ckpt.safetensors");
-  if (await exists(checkpoint)) { // nanogpt's: weights are (out, in)
-    const state = await readTrainingState(checkpoint);
-    const { n_head, block_size, gelu } = state.model_args as Record<string, number | string>;
-    using reader = await SafetensorsReader.open(checkpoint);
-    for (const name of reader.header.tensors.keys()) {
-      const short = gpt2Name(name.replace(/^model\./, ""))!;
-      if (!name.startsWith("model.") || short === "lm_head.weight") continue; // that one is wte
-      const entry = await reader.read(name);
-      set(short, toFloat32(entry), entry.shape, isConv1D(name));
-    }
-    const hparams = { n_head, n_ctx: block_size, exact_gelu: gelu !== "tanh" } as Hparams;
-    return { params, hparams, characters: await readCharactersOf(state) };
+    parent[leaf] = await opened.tensor(name);
   }
-  const folder = await pretrainedFolder(source);
-  const { n_head, block_size: n_ctx } = await readGPT2Config(folder);
-  using weights = await WeightFiles.open(folder);
-  for (const name of weights.names) {
-    const short = gpt2Name(name);
-    if (short !== undefined) set(short, await weights.read(name), weights.shape(name));
-  }
-  return { params, hparams: { n_head, n_ctx }, characters: await readCharacters(folder) };
+  const { n_head, block_size, gelu } = opened.config;
+  const hparams = { n_head, n_ctx: block_size, exact_gelu: gelu === "none" };
+  return { params, hparams, tokenizer: opened.tokenizer };
 }
 
 // ---- the program
@@ -228,11 +200,11 @@ export const main = program({
   check: { n_tokens_to_generate: "positive integer" },
 }, async (run) => {
   const { prompt, n_tokens_to_generate, model_size, models_dir, compare } = run.options;
-  const { params, hparams, characters } = await loadParams(models_dir || sizes[model_size]);
+  const { params, hparams, ...loaded } = await loadParams(models_dir || sizes[model_size]);
 
   // ---- a text as ids, and back
+  const tokenizer = await loaded.tokenizer();
   const V = params.wte.shape[0];
-  const tokenizer = characters ? characterTokenizer(characters) : await BPETokenizer.load();
   const ids = tokenizer.encode(prompt);
   const unknown = ids.find((id) => id >= V);
   if (ids.length === 0 || unknown !== undefined) {

@@ -36,7 +36,7 @@ export const texts = {
  */
 export async function loadText(text: string): Promise<string> {
   const path = await textPath(text);
-  const content = (await readText(path)).replace(/^\ufeff/, "").replaceAll(/\r\n?/g, "\n");
+  const content = (await readText(path)).replaceAll(/\r\n?/g, "\n");
   if (content === "") throw new InputError(`Cannot read '${path}': it is empty`);
   return content;
 }

@@ -54,7 +54,16 @@ export function characterTokenizer(characters: readonly string[]): Tokenizer {
  * @throws {InputError} If the file is no list of different characters, as many as the vocabulary has
  */
 export async function readCharacters(path: string, vocab_size: number): Promise<string[]> {
-  const list = await readJSON(path);
+  return checkCharacters(path, await readJSON(path), vocab_size);
+}
+
+/**
+ * The characters that a model's ids stand for, checked.
+ *
+ * @param path The file that lists them, for the message
+ * @throws {InputError} If this is no list of different characters, as many as the vocabulary has
+ */
+export function checkCharacters(path: string, list: unknown, vocab_size: number): string[] {
   const isCharacter = (x: unknown) => typeof x === "string" && Array.from(x).length === 1;
   if (!Array.isArray(list) || !list.every(isCharacter) || new Set(list).size !== list.length) {
     throw new InputError(`Cannot use '${path}': want a list of different characters, ["\\n", " "]`);

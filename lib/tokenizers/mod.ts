@@ -11,6 +11,6 @@
  *   parts.ts           what such a file says, checked, as each kind gets it
  */
 export { decodeAll, encodePrompt, type StreamDecoder, type Tokenizer } from "./tokenizer.ts";
-export { characterTokenizer, readCharacters } from "./characters.ts";
+export { characterTokenizer, checkCharacters, readCharacters } from "./characters.ts";
 export { BPETokenizer, trainBPE } from "./bpe/mod.ts";
 export { openTokenizer, VOCABULARY_FILES } from "./open.ts";

@@ -12,8 +12,9 @@
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../io/errors.ts";
-import { exists, readText, writeError, writeFileAtomic } from "../io/files.ts";
-import { readJSON, WeightFiles } from "./hub.ts";
+import { readObject, short } from "../io/json.ts";
+import { writeError, writeFileAtomic } from "../io/files.ts";
+import type { Tokenizer } from "../tokenizers/mod.ts";
 import type { Parameter } from "../nn.ts";
 import { type SafetensorsEntry, writeSafetensors } from "./safetensors.ts";
 
@@ -28,6 +29,12 @@ export interface GPT2Config {
   resid_pdrop: number;
   attn_pdrop: number;
 }
+
+/** The files of vocabularies, of which a folder has one kind. */
+const VOCABULARY = [
+  ...["characters.json", "tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json"],
+  ...["encoder.json", "vocab.bpe"],
+];
 
 /** What config.json may say otherwise for a model that computes something else; not said, it is as here. */
 const fixed = {
@@ -46,21 +53,14 @@ const fixed = {
  */
 export async function readGPT2Config(folder: string): Promise<GPT2Config> {
   const path = join(folder, "config.json");
-  const config = await readJSON(path);
+  const config = await readObject(path);
   const refuse = (name: string, wanted: unknown, value: unknown) =>
     new InputError(
-      `Cannot use '${path}': want ${name} ${wanted}, got ${JSON.stringify(value) ?? "none"}`,
+      `Cannot use '${path}': want ${name} ${wanted}, got ${short(value)}`,
     );
   for (const [name, value] of Object.entries(fixed)) {
     if ((config[name] ?? value) !== value) throw refuse(name, JSON.stringify(value), config[name]);
   }
-  const size = (name: string) => {
-    const value = config[name];
-    if (!(Number.isSafeInteger(value) && value as number > 0)) {
-      throw refuse(name, "a whole number from 1 on", value);
-    }
-    return value as number;
-  };
   const probability = (name: string) => {
     const value = config[name] ?? 0.1;
     if (!(typeof value === "number" && value >= 0 && value <= 1)) {
@@ -68,19 +68,77 @@ export async function readGPT2Config(folder: string): Promise<GPT2Config> {
     }
     return value;
   };
-  const n_embd = size("n_embd");
-  const n_inner = config.n_inner ?? 4 * n_embd;
-  if (n_inner !== 4 * n_embd) throw refuse("n_inner", `${4 * n_embd} (4 n_embd)`, n_inner);
+  const sizes = checkGPT2Sizes(path, config, "n_positions");
+  const n_inner = config.n_inner ?? 4 * sizes.n_embd;
+  if (n_inner !== 4 * sizes.n_embd) {
+    throw refuse("n_inner", `${4 * sizes.n_embd} (4 n_embd)`, n_inner);
+  }
   return {
-    n_layer: size("n_layer"),
-    n_head: size("n_head"),
-    n_embd,
-    vocab_size: size("vocab_size"),
-    block_size: size("n_positions"),
+    ...sizes,
     embd_pdrop: probability("embd_pdrop"),
     resid_pdrop: probability("resid_pdrop"),
     attn_pdrop: probability("attn_pdrop"),
   };
+}
+
+/**
+ * The sizes that a file says a GPT has.
+ *
+ * @param path The file, for the message
+ * @param positions What the file calls the longest text that the model sees
+ * @throws {InputError} If one is missing, no whole number from 1 on, or the channels are not to be divided among the heads
+ */
+export function checkGPT2Sizes(
+  path: string,
+  config: Record<string, unknown>,
+  positions: "n_positions" | "block_size",
+): Omit<GPT2Config, "embd_pdrop" | "resid_pdrop" | "attn_pdrop"> {
+  const size = (name: string): number => {
+    const value = config[name];
+    if (Number.isSafeInteger(value) && value as number > 0) return value as number;
+    throw new InputError(
+      `Cannot use '${path}': want ${name} a whole number from 1 on, got ${short(value)}`,
+    );
+  };
+  const [n_head, n_embd] = [size("n_head"), size("n_embd")];
+  if (n_embd % n_head !== 0) {
+    throw new InputError(
+      `Cannot use '${path}': n_embd=${n_embd}, n_head=${n_head}: the channels are not to be divided among the heads`,
+    );
+  }
+  return {
+    n_layer: size("n_layer"),
+    n_head,
+    n_embd,
+    vocab_size: size("vocab_size"),
+    block_size: size(positions),
+  };
+}
+
+/** The names and shapes of a GPT-2's weights, as the hub has them: matrices of linear layers are (in, out). */
+export function gpt2Shapes(
+  { n_layer, n_embd: C, vocab_size, block_size, bias }:
+    & Pick<GPT2Config, "n_layer" | "n_embd" | "vocab_size" | "block_size">
+    & { bias: boolean },
+): Map<string, number[]> {
+  const affine = (name: string, ...shape: number[]): [string, number[]][] => [
+    [`${name}.weight`, shape],
+    ...bias ? [[`${name}.bias`, shape.slice(-1)] as [string, number[]]] : [],
+  ];
+  return new Map([
+    ["wte.weight", [vocab_size, C]],
+    ["wpe.weight", [block_size, C]],
+    ...Array.from({ length: n_layer }, (_, i) => [
+      ...affine(`h.${i}.ln_1`, C),
+      ...affine(`h.${i}.attn.c_attn`, C, 3 * C),
+      ...affine(`h.${i}.attn.c_proj`, C, C),
+      ...affine(`h.${i}.ln_2`, C),
+      ...affine(`h.${i}.mlp.c_fc`, C, 4 * C),
+      ...affine(`h.${i}.mlp.c_proj`, 4 * C, C),
+    ]).flat(),
+    ...affine("ln_f", C),
+    ["lm_head.weight", [vocab_size, C]],
+  ]);
 }
 
 /** Whether a weight of this name is stored as (in, out). */
@@ -95,80 +153,19 @@ export function gpt2Name(name: string): string | undefined {
 }
 
 /**
- * Copies the weights of a folder into the parameters of a model, one after the other, so that beside the model there is
- * little more in memory than its largest tensor, as it was read and on the device.
- *
- * @param parameters The model's state dict: names as in PyTorch's programs, layouts as in nn.Linear
- * @throws {InputError} If weights are missing, left over or of another shape: the message names all of them
- */
-export async function loadGPT2(
-  folder: string,
-  parameters: Record<string, Parameter>,
-): Promise<void> {
-  using weights = await WeightFiles.open(folder);
-  const unused: string[] = [];
-  const given = new Map<string, string>(); // short name -> name in the file
-  for (const name of weights.names) {
-    const short = gpt2Name(name);
-    if (short === undefined) continue;
-    if (given.has(short)) unused.push(name);
-    else given.set(short, name);
-  }
-
-  const wanted = new Map<string, Parameter>(); // short name -> parameter
-  for (const [name, p] of Object.entries(parameters)) wanted.set(gpt2Name(name)!, p);
-  const sourceOf = (short: string) =>
-    given.get(short) ?? (short === "lm_head.weight" ? given.get("wte.weight") : undefined);
-  const missing: string[] = [], misshapen: string[] = [];
-  for (const [short, p] of wanted) {
-    const name = sourceOf(short);
-    if (name === undefined) {
-      missing.push(short);
-      continue;
-    }
-    const shape = isConv1D(short) ? p.shape.toReversed() : p.shape;
-    const got = weights.shape(name);
-    if (String(got) !== String(shape)) {
-      misshapen.push(`${name} (want (${shape.join(", ")}), got (${got.join(", ")}))`);
-    }
-  }
-  for (const [short, name] of given) if (!wanted.has(short)) unused.push(name);
-  const problems = [
-    missing.length && `missing: ${missing.join(", ")}`,
-    unused.length && `unused: ${unused.join(", ")}`,
-    misshapen.length && `of the wrong shape: ${misshapen.join(", ")}`,
-  ].filter(Boolean);
-  if (problems.length > 0) {
-    throw new InputError(`Cannot load the weights in '${folder}': ${problems.join("; ")}`);
-  }
-
-  // The largest first: what they replace has room for those that follow. A tied matrix is read once.
-  let last = "";
-  let data: Float32Array = new Float32Array();
-  for (const [short, p] of [...wanted].sort(([, a], [, b]) => b.size - a.size)) {
-    const name = sourceOf(short)!;
-    if (name !== last) data = await weights.read(last = name);
-    tf.tidy(() => {
-      const stored = tf.tensor(data, weights.shape(name));
-      p.assign(isConv1D(short) ? stored.transpose() : stored);
-    });
-  }
-}
-
-/**
  * Writes config.json and model.safetensors into a folder, which is made if it is missing. If the output matrix is the
  * token embedding, it is not written and config.json says that the two are tied; otherwise it says that they are not,
  * without which Hugging Face's GPT2LMHeadModel would use the embedding in its place.
  *
  * @param parameters The model's state dict, as for {@linkcode loadGPT2}
- * @param options.characters What the ids stand for, in a model that reads characters; written to characters.json
+ * @param options.tokenizer What the ids stand for; its files are written as well, so that the folder opens alone
  * @throws {InputError} If a file cannot be written; the old one is still there then
  */
 export async function saveGPT2(
   folder: string,
   { block_size, ...config }: GPT2Config,
   parameters: Record<string, Parameter>,
-  { characters }: { characters?: readonly string[] } = {},
+  { tokenizer }: { tokenizer?: Tokenizer } = {},
 ): Promise<void> {
   const entries = new Map<string, SafetensorsEntry>();
   for (const [name, p] of Object.entries(parameters)) {
@@ -198,41 +195,14 @@ export async function saveGPT2(
   };
   try {
     await Deno.mkdir(folder, { recursive: true });
-    if (!characters) await Deno.remove(join(folder, "characters.json")).catch(() => {});
+    const stale = tokenizer ? VOCABULARY : ["characters.json"];
+    for (const file of stale) await Deno.remove(join(folder, file)).catch(() => {});
   } catch (error) {
     throw writeError(folder, error);
   }
   await writeFileAtomic(join(folder, "config.json"), JSON.stringify(json, null, 2) + "\n");
-  if (characters) {
-    await writeFileAtomic(join(folder, "characters.json"), JSON.stringify(characters) + "\n");
+  for (const [file, text] of Object.entries(tokenizer?.files() ?? {})) {
+    await writeFileAtomic(join(folder, file), text);
   }
   await writeSafetensors(join(folder, "model.safetensors"), entries, { format: "pt" });
-}
-
-/**
- * The characters that a model's ids stand for; undefined if the folder has no characters.json.
- *
- * @throws {InputError} If the file is no list of different characters, as many as the vocabulary has
- */
-export async function readCharacters(folder: string): Promise<string[] | undefined> {
-  const path = join(folder, "characters.json");
-  if (!await exists(path)) return undefined;
-  const { vocab_size } = await readGPT2Config(folder);
-  const text = (await readText(path)).replace(/^\ufeff/, "");
-  let list: unknown;
-  try {
-    list = JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`Cannot read '${path}': it is no JSON: ${(error as Error).message}`);
-  }
-  const isCharacter = (x: unknown) => typeof x === "string" && Array.from(x).length === 1;
-  if (!Array.isArray(list) || !list.every(isCharacter) || new Set(list).size !== list.length) {
-    throw new InputError(`Cannot use '${path}': want a list of different characters, ["\\n", " "]`);
-  }
-  if (list.length !== vocab_size) {
-    throw new InputError(
-      `Cannot use '${path}': the model's vocabulary has ${vocab_size} characters, the list ${list.length}`,
-    );
-  }
-  return list;
 }

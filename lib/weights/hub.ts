@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { download } from "../io/download.ts";
 import { InputError } from "../io/errors.ts";
-import { exists, readText } from "../io/files.ts";
+import { exists } from "../io/files.ts";
+import { readObject } from "../io/json.ts";
 import { SafetensorsReader, toFloat32 } from "./safetensors.ts";
 
 /** The models that are fetched by their names. */
@@ -89,25 +90,6 @@ async function linkedSHA256(url: string): Promise<string | undefined> {
   }
 }
 
-/**
- * Reads a JSON file that holds an object.
- *
- * @throws {InputError} If it cannot be read or holds something else
- */
-export async function readJSON(path: string): Promise<Record<string, unknown>> {
-  const text = (await readText(path)).replace(/^\ufeff/, "");
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`Cannot read '${path}': it is no JSON: ${(error as Error).message}`);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new InputError(`Cannot read '${path}': want a JSON object, {...}`);
-  }
-  return value as Record<string, unknown>;
-}
-
 /** The open weights of a model, in one file or in several. Declare it with `using`, which closes them. */
 export class WeightFiles {
   private constructor(
@@ -157,6 +139,17 @@ export class WeightFiles {
     }
   }
 
+  /**
+   * Opens one file.
+   *
+   * @throws {InputError} If it is missing or malformed
+   */
+  static async openFile(path: string): Promise<WeightFiles> {
+    const reader = await SafetensorsReader.open(path);
+    const files = Array.from(reader.header.tensors.keys(), (name) => [name, reader] as const);
+    return new WeightFiles(path, new Map(files), [reader]);
+  }
+
   /** The names of all tensors. */
   get names(): string[] {
     return [...this.files.keys()];
@@ -192,7 +185,7 @@ export class WeightFiles {
 /** The pairs of model.safetensors.index.json: tensor, file. */
 async function readIndex(folder: string): Promise<[string, string][]> {
   const path = join(folder, "model.safetensors.index.json");
-  const { weight_map } = await readJSON(path);
+  const { weight_map } = await readObject(path);
   if (typeof weight_map !== "object" || weight_map === null) {
     throw new InputError(`Cannot read '${path}': it has no "weight_map"`);
   }

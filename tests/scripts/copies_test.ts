@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { characterTokenizer } from "lib/tokenizers/mod.ts";
 import { startDevice } from "lib/device.ts";
 import { GPT } from "scripts/gpt.ts";
 import { temporaryFolder } from "../helpers/scripts.ts";
@@ -52,7 +53,7 @@ async function saveModel(): Promise<string> {
   const characters = [..." abcdefghijklmnopqrstuvwxyz"];
   const model = new GPT(GPT.getDefaultConfig("gpt-nano", characters.length, 16));
   const folder = await temporaryFolder();
-  await model.savePretrained(folder, { characters });
+  await model.savePretrained(folder, { tokenizer: characterTokenizer(characters) });
   return folder;
 }
 

@@ -30,7 +30,7 @@ async function characterModel(): Promise<{ folder: string; model: GPT }> {
   for (const p of model.parameters()) if (p.rank === 2) p.assign(p.mul(10));
   model.eval();
   const folder = await temporaryFolder();
-  await model.savePretrained(`${folder}/model`, { characters });
+  await model.savePretrained(`${folder}/model`, { tokenizer: characterTokenizer(characters) });
   return { folder, model };
 }
 
@@ -40,7 +40,7 @@ async function brokenModel(): Promise<string> {
   const { weight } = model.transformer.h[1].ln_1;
   weight.assign(tf.fill(weight.shape, NaN));
   const folder = await temporaryFolder();
-  await model.savePretrained(folder, { characters });
+  await model.savePretrained(folder, { tokenizer: characterTokenizer(characters) });
   return folder;
 }
 

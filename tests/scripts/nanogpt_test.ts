@@ -8,6 +8,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { join } from "node:path";
+import { characterTokenizer } from "lib/tokenizers/mod.ts";
 import { loadCheckpoint, saveCheckpoint } from "lib/weights/checkpoint.ts";
 import { Passages } from "lib/data/passages.ts";
 import { readCharacterMeta, TokenFile, writeDataset } from "lib/data/tokens.ts";
@@ -386,7 +387,7 @@ testOnDevices("export writes what gpt.ts opens, or says why it cannot be", async
   seedAll(8);
   const folder = await temporaryFolder();
   const model = new GPT({ ...config, bias: true, gelu: "tanh" });
-  await model.savePretrained(folder, { characters: [..."abcdefghijklmnopqrs"] });
+  await model.savePretrained(folder, { tokenizer: characterTokenizer([..."abcdefghijklmnopqrs"]) });
   const other = await MinGPT.fromPretrained(folder);
   const x = tf.tensor2d([[1, 2, 3, 18]], undefined, "int32");
   assertClose(await values(other.forward(x)), await values(model.forward(x)), { absolute: 1e-6 });
@@ -410,7 +411,7 @@ testOnDevices("training goes on from Hugging Face's weights, cropped", async () 
   seedAll(9);
   const folder = await temporaryFolder();
   await new GPT({ ...config, block_size: 12, bias: true, gelu: "tanh" })
-    .savePretrained(folder, { characters: await readCharacterMeta(dataset) });
+    .savePretrained(folder, { tokenizer: characterTokenizer((await readCharacterMeta(dataset))!) });
   const flags = [...tiny, "--max_iters=4", `--init_from=${folder}`, "--dropout=0", "--n_layer=7"];
   const { result, out } = await run(train, ...flags);
   assertEquals(result!.model.config, { ...config, bias: true, gelu: "tanh" });

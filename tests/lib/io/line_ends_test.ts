@@ -5,15 +5,13 @@ import { readCoNLL } from "lib/data/conll.ts";
 import { readCSV } from "lib/data/csv.ts";
 import { readPairs } from "lib/data/pairs.ts";
 import { indexSentences, readLines } from "lib/data/sentences.ts";
-import { loadText } from "lib/data/texts.ts";
-import { readJSON } from "lib/io/json.ts";
+import { readJSON, readObject } from "lib/io/json.ts";
 import { defaultComments } from "lib/program/flags.ts";
 import { MetricsFile } from "lib/program/metrics.ts";
 import { presetFlags } from "lib/program/preset.ts";
 import { readVocabulary } from "lib/tokenizers/bpe/vocabulary.ts";
 import { readTokenizerJSON } from "lib/tokenizers/tokenizer_json.ts";
-import { readCharacters } from "lib/weights/gpt2.ts";
-import { readJSON as readConfig } from "lib/weights/hub.ts";
+import { readCharacters } from "lib/tokenizers/mod.ts";
 import { temporaryFolder } from "../../helpers/scripts.ts";
 
 /** Every reader of a file of text: what is in it, and what is read. */
@@ -29,13 +27,12 @@ const readers: Record<string, [text: string, read: (path: string) => Promise<unk
     "i like dogs\nyou like, cats!\n",
     async (path) => indexSentences(await readLines(path, { least: 2 }), ["[PAD]"]),
   ],
-  "a text": ["To be,\nor not\n", loadText],
   "a preset": [
     "# small\nn_layer = 4 # blocks\nname = 'a # b'\n",
     (path) => presetFlags(path, {}, { n_layer: 1, name: "" }),
   ],
   "JSON": ['{\n  "a": [1, "x"]\n}\n', readJSON],
-  "a configuration": ['{\n  "n_layer": 2\n}\n', readConfig],
+  "a configuration": ['{\n  "n_layer": 2\n}\n', readObject],
   "merges": [
     "#version: 0.2\nh i\n",
     async (path) => {
@@ -56,18 +53,7 @@ const readers: Record<string, [text: string, read: (path: string) => Promise<unk
     ),
     async (path) => (await readTokenizerJSON(path)).encode("hi"),
   ],
-  "a model's characters": [
-    '[\n  "a",\n  "b"\n]\n',
-    async (path) => {
-      const folder = await temporaryFolder();
-      await Deno.copyFile(path, `${folder}/characters.json`);
-      await Deno.writeTextFile(
-        `${folder}/config.json`,
-        JSON.stringify({ vocab_size: 2, n_layer: 1, n_head: 1, n_embd: 2, n_positions: 2 }),
-      );
-      return await readCharacters(folder);
-    },
-  ],
+  "a model's characters": ['[\n  "a",\n  "b"\n]\n', (path) => readCharacters(path, 2)],
   "the comments of flags": [
     "/** A model. */\nexport const defaults = {\n  // how long\n  steps: 3,\n  rate: 1, // how fast\n" +
     "           // or slow\n};\n",

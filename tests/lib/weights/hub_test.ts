@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { characterTokenizer } from "lib/tokenizers/mod.ts";
 import {
   readSafetensors,
   type SafetensorsEntry,
@@ -11,7 +12,8 @@ import {
 } from "lib/weights/checkpoint.ts";
 import { startDevice } from "lib/device.ts";
 import { InputError } from "lib/io/errors.ts";
-import { loadGPT2, readCharacters, readGPT2Config, saveGPT2 } from "lib/weights/gpt2.ts";
+import { readGPT2Config, saveGPT2 } from "lib/weights/gpt2.ts";
+import { openModel } from "lib/weights/open_model.ts";
 import { pretrainedFolder, WeightFiles } from "lib/weights/hub.ts";
 import { seedAll, torch } from "lib/random.ts";
 import { values } from "lib/tensor.ts";
@@ -260,12 +262,17 @@ Deno.test("savePretrained() writes a tied output matrix once", async () => {
   }
 });
 
+async function charactersIn(folder: string): Promise<string[] | undefined> {
+  using opened = await openModel(folder);
+  return await opened.characters();
+}
+
 Deno.test("a model of characters keeps them", async () => {
   seedAll(9);
   const model = new GPT(GPT.getDefaultConfig("gpt-nano", 3, 4));
   const folder = await temporaryFolder();
-  await model.savePretrained(folder, { characters: ["\n", "é", "🤗"] });
-  assertEquals(await readCharacters(folder), ["\n", "é", "🤗"]);
+  await model.savePretrained(folder, { tokenizer: characterTokenizer(["\n", "é", "🤗"]) });
+  assertEquals(await charactersIn(folder), ["\n", "é", "🤗"]);
   for (
     const [list, message] of [
       ['["a", "b"]', "has 3 characters, the list 2"],
@@ -276,10 +283,10 @@ Deno.test("a model of characters keeps them", async () => {
     ]
   ) {
     await Deno.writeTextFile(`${folder}/characters.json`, list);
-    await assertRejects(() => readCharacters(folder), InputError, message);
+    await assertRejects(() => charactersIn(folder), InputError, message);
   }
   await model.savePretrained(folder);
-  assertEquals(await readCharacters(folder), undefined);
+  assertEquals(await charactersIn(folder), undefined);
 });
 
 Deno.test("a model that cannot be written leaves the old one", async () => {
@@ -305,11 +312,14 @@ Deno.test("a model that cannot be written leaves the old one", async () => {
   assertEquals([...Deno.readDirSync(folder)].filter(({ name }) => /tmp/.test(name)), []);
 });
 
-Deno.test("loadGPT2() and saveGPT2() leave no tensors behind", async () => {
+Deno.test("openModel() and saveGPT2() leave no tensors behind", async () => {
   const folder = await tinyFolder();
   const model = await GPT.fromPretrained(folder);
   const before = tf.memory().numTensors;
-  await loadGPT2(folder, model.stateDict());
+  {
+    using opened = await openModel(folder);
+    await opened.load(model.stateDict());
+  }
   await saveGPT2(await temporaryFolder(), await readGPT2Config(folder), model.stateDict());
   assertEquals(tf.memory().numTensors, before);
   using weights = await WeightFiles.open(folder);
