@@ -31,6 +31,7 @@ export type TrainingState = Record<string, unknown> & {
  * parameters group by group as PyTorch's optimisers do; the rest stands in the metadata, under `trainer`, as JSON.
  *
  * @param state What the loop needs to go on, as JSON can hold it
+ * @throws {InputError} If a number is NaN or infinite (the message says after how many updates), or the file cannot be written
  */
 export async function saveTraining(
   path: string,
@@ -45,11 +46,18 @@ export async function saveTraining(
     numpy: numpy.getState(),
     python: python.getState(),
   };
-  await saveCheckpoint(
-    path,
-    Object.fromEntries([...named("model", model.stateDict()), ...named("optimizer", tensors)]),
-    { trainer: JSON.stringify({ ...state, optimizer: rest, generators } satisfies TrainingState) },
-  );
+  try {
+    await saveCheckpoint(
+      path,
+      Object.fromEntries([...named("model", model.stateDict()), ...named("optimizer", tensors)]),
+      {
+        trainer: JSON.stringify({ ...state, optimizer: rest, generators } satisfies TrainingState),
+      },
+    );
+  } catch (error) {
+    if (!(error instanceof InputError) || typeof state.iter_num !== "number") throw error;
+    throw new InputError(`After ${state.iter_num} updates: ${error.message}`);
+  }
 }
 
 /**

@@ -18,6 +18,21 @@ import {
 export * from "./safetensors.ts";
 
 /**
+ * Refuses to write a tensor with NaN or infinity: whoever opened the file would get nonsense.
+ *
+ * @throws {InputError} That names the tensor and the file, which stays as it was
+ */
+export function checkFinite(path: string, name: string, data: TensorData): void {
+  if (!(data instanceof Float32Array)) return;
+  const bad = data.findIndex((x) => !Number.isFinite(x));
+  if (bad < 0) return;
+  throw new InputError(
+    `Cannot save '${path}': the numbers are no longer finite, first in ${name} (${data[bad]}); ` +
+      "lower the learning rate; what was saved before is untouched",
+  );
+}
+
+/**
  * Writes a state dict to a safetensors file, atomically: a kill at any moment
  * leaves the old file or the new one. Await it before the next training step.
  *
@@ -25,6 +40,7 @@ export * from "./safetensors.ts";
  * @param stateDict Tensors by name: float32 is written as F32, int32 as I32, bool as BOOL
  * @param metadata Texts by name; `format: "pt"`, which Hugging Face's loaders ask for, is added
  * @throws {TypeError} If a tensor holds strings or complex numbers
+ * @throws {InputError} If a number is NaN or infinite, or the file cannot be written
  */
 export async function saveCheckpoint(
   path: string,
@@ -46,6 +62,7 @@ export async function saveCheckpoint(
         );
       }
       const data = await tensor.data() as TensorData;
+      checkFinite(path, name, data);
       return [name, { dtype, shape: tensor.shape, data }] as const;
     }),
   );

@@ -14,6 +14,7 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../io/errors.ts";
 import { readObject, short } from "../io/json.ts";
 import { writeError, writeFileAtomic } from "../io/files.ts";
+import { checkFinite } from "./checkpoint.ts";
 import type { Tokenizer } from "../tokenizers/mod.ts";
 import type { Parameter } from "../nn.ts";
 import { type SafetensorsEntry, writeSafetensors } from "./safetensors.ts";
@@ -159,7 +160,7 @@ export function gpt2Name(name: string): string | undefined {
  *
  * @param parameters The model's state dict, as for {@linkcode loadGPT2}
  * @param options.tokenizer What the ids stand for; its files are written as well, so that the folder opens alone
- * @throws {InputError} If a file cannot be written; the old one is still there then
+ * @throws {InputError} If a number is NaN or infinite, or a file cannot be written; the old one is still there then
  */
 export async function saveGPT2(
   folder: string,
@@ -172,6 +173,7 @@ export async function saveGPT2(
     const stored = tf.tidy(() => isConv1D(name) ? p.transpose() : p.clone());
     const data = await stored.data() as Float32Array;
     stored.dispose();
+    checkFinite(folder, name, data);
     entries.set(name, { dtype: "F32", shape: stored.shape, data });
   }
   const head = entries.get("lm_head.weight")?.data;

@@ -5,6 +5,7 @@ import { InputError, UsageError } from "lib/io/errors.ts";
 import { seedAll } from "lib/random.ts";
 import { BPETokenizer, characterTokenizer, trainBPE } from "lib/tokenizers/mod.ts";
 import { main } from "scripts/generate.ts";
+import { readSafetensors, writeSafetensors } from "lib/weights/safetensors.ts";
 import { GPT } from "scripts/gpt.ts";
 import { run, runProcess, temporaryFolder } from "../helpers/scripts.ts";
 
@@ -37,10 +38,12 @@ async function characterModel(): Promise<{ folder: string; model: GPT }> {
 /** A model one of whose weights is not a number. */
 async function brokenModel(): Promise<string> {
   const { model } = await characterModel();
-  const { weight } = model.transformer.h[1].ln_1;
-  weight.assign(tf.fill(weight.shape, NaN));
   const folder = await temporaryFolder();
   await model.savePretrained(folder, { tokenizer: characterTokenizer(characters) });
+  const path = `${folder}/model.safetensors`;
+  const { tensors } = await readSafetensors(path);
+  (tensors.get("transformer.h.1.ln_1.weight")!.data as Float32Array).fill(NaN); // we write none
+  await writeSafetensors(path, tensors);
   return folder;
 }
 

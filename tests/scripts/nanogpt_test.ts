@@ -38,6 +38,7 @@ import {
 } from "scripts/nanogpt.ts";
 import { assertClose, readReference } from "../helpers/compare.ts";
 import { testOnDevices } from "../helpers/devices.ts";
+import { assertRefuses } from "../helpers/refuses.ts";
 import { run, runProcess, temporaryFolder } from "../helpers/scripts.ts";
 
 const pytorch = await readReference("nanogpt-tiny.json");
@@ -672,3 +673,19 @@ Deno.test("readPickle() reads Python's dictionaries and nothing else", () => {
   }
   assertThrows(() => writePickle(1.5), RangeError);
 });
+
+testOnDevices("no checkpoint holds a number that is not one, and the old ones stay", async () => {
+  const { out } = await run(train, ...tiny, "--max_iters=4");
+  const weights = () => {
+    const names = [...Deno.readDirSync(out)].map(({ name }) => name).filter((name) =>
+      /safetensors|tmp/.test(name)
+    );
+    return names.sort().map((name) => [name, Deno.readFileSync(join(out, name))]);
+  };
+  const before = weights();
+  // Between evaluations and logged iterations nobody looks at the numbers but who saves them.
+  const flags = ["--learning_rate=1e30", "--decay_lr=false", "--log_interval=100", "--grad_clip=0"];
+  const resume = ["--init_from=resume", `--out=${out}`, "--max_iters=6", "--eval_interval=100"];
+  await assertRefuses(() => run(train, ...resume, ...flags, "--device=cpu"), 1, "no longer finite");
+  assertEquals(weights(), before);
+}, ["cpu"]);
