@@ -29,7 +29,7 @@ export const texts = {
 
 /**
  * Reads a text by its name or from a file. Line ends become "\n", as when Python opens a text file,
- * so that the characters and their number are the same as there. A byte-order mark is left out.
+ * so that the characters and their number are the same as there. A byte-order mark stays, as it does there.
  *
  * @param text "moby-dick", "quijote", "shakespeare", or a file's path
  * @throws {InputError} If there is no such text, it cannot be downloaded, or it is empty

@@ -101,17 +101,6 @@ export async function newestCheckpoint(out: string): Promise<string> {
 }
 
 /**
- * Reads the model's weights out of a checkpoint of `saveTraining`.
- *
- * @throws {InputError} If they do not fit the model
- */
-export async function restoreModel(path: string, model: Module): Promise<void> {
-  const all = await loadCheckpoint(path);
-  model.loadStateDict(part(all, "model."));
-  tf.dispose(Object.values(all));
-}
-
-/**
  * Restores model, optimiser and generators from a checkpoint of `saveTraining`.
  *
  * @returns The state beside the tensors
